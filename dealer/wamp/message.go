@@ -1,0 +1,533 @@
+package wamp
+
+import "strconv"
+
+// MessageType is the type code that opens every WAMP message (spec, section
+// "Message Codes").
+type MessageType uint16
+
+// The message types of the basic and advanced profile.
+const (
+	TypeHello        MessageType = 1
+	TypeWelcome      MessageType = 2
+	TypeAbort        MessageType = 3
+	TypeChallenge    MessageType = 4
+	TypeAuthenticate MessageType = 5
+	TypeGoodbye      MessageType = 6
+	TypeError        MessageType = 8
+	TypePublish      MessageType = 16
+	TypePublished    MessageType = 17
+	TypeSubscribe    MessageType = 32
+	TypeSubscribed   MessageType = 33
+	TypeUnsubscribe  MessageType = 34
+	TypeUnsubscribed MessageType = 35
+	TypeEvent        MessageType = 36
+	TypeCall         MessageType = 48
+	TypeCancel       MessageType = 49
+	TypeResult       MessageType = 50
+	TypeRegister     MessageType = 64
+	TypeRegistered   MessageType = 65
+	TypeUnregister   MessageType = 66
+	TypeUnregistered MessageType = 67
+	TypeInvocation   MessageType = 68
+	TypeInterrupt    MessageType = 69
+	TypeYield        MessageType = 70
+)
+
+// String returns the name the specification gives the type, such as "CALL",
+// or "message type N" for a code it does not define.
+func (t MessageType) String() string {
+	if name, ok := typeName(t); ok {
+		return name
+	}
+	return "message type " + strconv.Itoa(int(t))
+}
+
+func typeName(t MessageType) (string, bool) {
+	switch t {
+	case TypeHello:
+		return "HELLO", true
+	case TypeWelcome:
+		return "WELCOME", true
+	case TypeAbort:
+		return "ABORT", true
+	case TypeChallenge:
+		return "CHALLENGE", true
+	case TypeAuthenticate:
+		return "AUTHENTICATE", true
+	case TypeGoodbye:
+		return "GOODBYE", true
+	case TypeError:
+		return "ERROR", true
+	}
+	if name, ok := pubsubName(t); ok {
+		return name, true
+	}
+	return callName(t)
+}
+
+func pubsubName(t MessageType) (string, bool) {
+	switch t {
+	case TypePublish:
+		return "PUBLISH", true
+	case TypePublished:
+		return "PUBLISHED", true
+	case TypeSubscribe:
+		return "SUBSCRIBE", true
+	case TypeSubscribed:
+		return "SUBSCRIBED", true
+	case TypeUnsubscribe:
+		return "UNSUBSCRIBE", true
+	case TypeUnsubscribed:
+		return "UNSUBSCRIBED", true
+	case TypeEvent:
+		return "EVENT", true
+	}
+	return "", false
+}
+
+func callName(t MessageType) (string, bool) {
+	switch t {
+	case TypeCall:
+		return "CALL", true
+	case TypeCancel:
+		return "CANCEL", true
+	case TypeResult:
+		return "RESULT", true
+	case TypeRegister:
+		return "REGISTER", true
+	case TypeRegistered:
+		return "REGISTERED", true
+	case TypeUnregister:
+		return "UNREGISTER", true
+	case TypeUnregistered:
+		return "UNREGISTERED", true
+	case TypeInvocation:
+		return "INVOCATION", true
+	case TypeInterrupt:
+		return "INTERRUPT", true
+	case TypeYield:
+		return "YIELD", true
+	}
+	return "", false
+}
+
+// A Message is one WAMP message: a pointer to one of the structs of this
+// package that is named like its type ([*Hello], [*Call], …).
+type Message interface {
+	// Type returns the message's type code.
+	Type() MessageType
+}
+
+// A Payload holds a message's arguments in the encoding of their sender.
+// The zero Payload is an absent one; an absent and an empty payload mean the
+// same. The slices may alias a read buffer: whoever keeps a Payload beyond
+// the call that handed it over copies them.
+type Payload struct {
+	Serializer Serializer // encoding of Args and Kwargs; irrelevant when both are nil
+
+	// Args is one encoded list, or nil. A string or byte string takes its
+	// place in the "payload transparency" form of autobahn; it is forwarded
+	// untouched.
+	Args []byte
+	// Kwargs is one encoded map, or nil. It is only sent after Args.
+	Kwargs []byte
+}
+
+// Hello opens a session: [HELLO, Realm|uri, Details|dict].
+type Hello struct {
+	Realm   URI
+	Details Dict
+}
+
+// Welcome accepts a session: [WELCOME, Session|id, Details|dict].
+type Welcome struct {
+	Session ID
+	Details Dict
+}
+
+// Abort ends a session, or refuses one, without an answer:
+// [ABORT, Details|dict, Reason|uri]. It is sent with three elements, since
+// autobahn-python refuses more; a payload is accepted and dropped.
+type Abort struct {
+	Details Dict
+	Reason  URI
+}
+
+// Challenge asks a client to authenticate:
+// [CHALLENGE, AuthMethod|string, Extra|dict].
+type Challenge struct {
+	AuthMethod string
+	Extra      Dict
+}
+
+// Authenticate answers a Challenge: [AUTHENTICATE, Signature|string,
+// Extra|dict].
+type Authenticate struct {
+	Signature string
+	Extra     Dict
+}
+
+// Goodbye closes a session and is answered by one:
+// [GOODBYE, Details|dict, Reason|uri].
+type Goodbye struct {
+	Details Dict
+	Reason  URI
+}
+
+// Origin tells who produced an [Error]. It never goes over the wire; sessions
+// inside the process read it.
+type Origin uint8
+
+// The origins of an Error.
+const (
+	// OriginCallee marks an ERROR that a callee sent.
+	OriginCallee Origin = iota
+	// OriginDealer marks an ERROR made by the dealer before any INVOCATION
+	// was sent: the call may be repeated safely.
+	OriginDealer
+	// OriginDealerDispatched marks an ERROR made by the dealer after an
+	// INVOCATION was sent: nobody knows how far the callee came.
+	OriginDealerDispatched
+)
+
+// Error answers a request: [ERROR, REQUEST.Type|int, REQUEST.Request|id,
+// Details|dict, Error|uri, Arguments|list, ArgumentsKw|dict].
+type Error struct {
+	RequestType MessageType
+	Request     ID
+	Details     Dict
+	Error       URI
+	Payload     Payload
+
+	Origin Origin // not on the wire
+}
+
+// Publish is [PUBLISH, Request|id, Options|dict, Topic|uri, Arguments|list,
+// ArgumentsKw|dict]. The dealer refuses it; it is decoded to be answered.
+type Publish struct {
+	Request     ID
+	Acknowledge bool
+	Topic       URI
+	Payload     Payload
+}
+
+// Published is [PUBLISHED, PUBLISH.Request|id, Publication|id].
+type Published struct {
+	Request     ID
+	Publication ID
+}
+
+// Subscribe is [SUBSCRIBE, Request|id, Options|dict, Topic|uri].
+type Subscribe struct {
+	Request ID
+	Match   MatchPolicy
+	Topic   URI
+}
+
+// Subscribed is [SUBSCRIBED, SUBSCRIBE.Request|id, Subscription|id].
+type Subscribed struct {
+	Request      ID
+	Subscription ID
+}
+
+// Unsubscribe is [UNSUBSCRIBE, Request|id, Subscription|id].
+type Unsubscribe struct {
+	Request      ID
+	Subscription ID
+}
+
+// Unsubscribed is [UNSUBSCRIBED, UNSUBSCRIBE.Request|id].
+type Unsubscribed struct {
+	Request ID
+}
+
+// Event is [EVENT, Subscription|id, Publication|id, Details|dict,
+// Arguments|list, ArgumentsKw|dict].
+type Event struct {
+	Subscription ID
+	Publication  ID
+	Details      Dict
+	Payload      Payload
+}
+
+// Call asks for a procedure to be run: [CALL, Request|id, Options|dict,
+// Procedure|uri, Arguments|list, ArgumentsKw|dict]. A Call with the Request
+// of an open progressive one is its next chunk.
+type Call struct {
+	Request   ID
+	Options   CallOptions
+	Procedure URI
+	Payload   Payload
+}
+
+// CallOptions are the options of a Call that the dealer knows. Unknown keys
+// are dropped when decoding, as the specification demands.
+type CallOptions struct {
+	Timeout         int64 // milliseconds; 0 means none
+	ReceiveProgress bool
+	Progress        bool // more chunks follow
+	DiscloseMe      bool
+
+	Custom Dict // keys that begin with "_", forwarded to the callee; nil if none
+}
+
+// CancelMode says how a call is to be cancelled (spec, "Call Canceling").
+type CancelMode uint8
+
+// The cancel modes. CancelDefault stands for a CANCEL that names none, and
+// CancelUnknown for one that names something else.
+const (
+	CancelDefault CancelMode = iota
+	CancelSkip
+	CancelKill
+	CancelKillNoWait
+	CancelUnknown
+)
+
+// String returns the mode as it is written on the wire; the empty string for
+// CancelDefault.
+func (m CancelMode) String() string {
+	switch m {
+	case CancelSkip:
+		return "skip"
+	case CancelKill:
+		return "kill"
+	case CancelKillNoWait:
+		return "killnowait"
+	case CancelUnknown:
+		return "unknown"
+	}
+	return ""
+}
+
+// Cancel asks for a call to be cancelled: [CANCEL, CALL.Request|id,
+// Options|dict].
+type Cancel struct {
+	Request ID
+	Mode    CancelMode
+}
+
+// Result answers a Call: [RESULT, CALL.Request|id, Details|dict,
+// Arguments|list, ArgumentsKw|dict].
+type Result struct {
+	Request ID
+	Details ResultDetails
+	Payload Payload
+}
+
+// ResultDetails are the details of a Result.
+type ResultDetails struct {
+	Progress bool // more results follow
+
+	Custom Dict // keys that begin with "_"; nil if none
+}
+
+// MatchPolicy says how a registration's URI is compared with a call's.
+type MatchPolicy uint8
+
+// The match policies.
+const (
+	MatchExact MatchPolicy = iota
+	MatchPrefix
+	MatchWildcard
+)
+
+// String returns the policy as it is written on the wire.
+func (p MatchPolicy) String() string {
+	switch p {
+	case MatchPrefix:
+		return "prefix"
+	case MatchWildcard:
+		return "wildcard"
+	}
+	return "exact"
+}
+
+// InvokePolicy says which callee of a shared registration gets a call (spec,
+// "Shared Registration").
+type InvokePolicy uint8
+
+// The invocation policies. InvokeUnknown stands for a REGISTER that names
+// something else; it is answered with an ERROR.
+const (
+	InvokeSingle InvokePolicy = iota
+	InvokeRoundRobin
+	InvokeRandom
+	InvokeFirst
+	InvokeLast
+	InvokeUnknown
+)
+
+// String returns the policy as it is written on the wire.
+func (p InvokePolicy) String() string {
+	switch p {
+	case InvokeRoundRobin:
+		return "roundrobin"
+	case InvokeRandom:
+		return "random"
+	case InvokeFirst:
+		return "first"
+	case InvokeLast:
+		return "last"
+	case InvokeUnknown:
+		return "unknown"
+	}
+	return "single"
+}
+
+// Register offers a procedure: [REGISTER, Request|id, Options|dict,
+// Procedure|uri].
+type Register struct {
+	Request   ID
+	Options   RegisterOptions
+	Procedure URI
+}
+
+// RegisterOptions are the options of a Register that the dealer knows.
+type RegisterOptions struct {
+	Match          MatchPolicy
+	Invoke         InvokePolicy
+	DiscloseCaller bool // also read from "_disclose_caller"
+	ForwardTimeout bool // also read from "_forward_timeout"
+
+	Custom Dict // other keys that begin with "_"; nil if none
+}
+
+// Registered is [REGISTERED, REGISTER.Request|id, Registration|id].
+type Registered struct {
+	Request      ID
+	Registration ID
+}
+
+// Unregister is [UNREGISTER, Request|id, Registration|id].
+type Unregister struct {
+	Request      ID
+	Registration ID
+}
+
+// Unregistered is [UNREGISTERED, UNREGISTER.Request|id], or with Request 0 a
+// revocation: [UNREGISTERED, 0, Details|dict].
+type Unregistered struct {
+	Request ID
+	Details Dict // only with Request 0
+}
+
+// Invocation hands a call to a callee: [INVOCATION, Request|id,
+// REGISTERED.Registration|id, Details|dict, Arguments|list,
+// ArgumentsKw|dict].
+type Invocation struct {
+	Request      ID
+	Registration ID
+	Details      InvocationDetails
+	Payload      Payload
+}
+
+// InvocationDetails are the details of an Invocation.
+type InvocationDetails struct {
+	Procedure       URI
+	ReceiveProgress bool
+	Progress        bool  // more chunks follow
+	Timeout         int64 // milliseconds; 0 means not forwarded
+
+	Caller         ID // 0 means not disclosed
+	CallerAuthid   string
+	CallerAuthrole string
+
+	Custom Dict // keys that begin with "_"; nil if none
+}
+
+// Interrupt asks a callee to stop: [INTERRUPT, INVOCATION.Request|id,
+// Options|dict].
+type Interrupt struct {
+	Request ID
+	Mode    CancelMode
+	Reason  URI
+}
+
+// Yield is a callee's answer: [YIELD, INVOCATION.Request|id, Options|dict,
+// Arguments|list, ArgumentsKw|dict].
+type Yield struct {
+	Request ID
+	Options YieldOptions
+	Payload Payload
+}
+
+// YieldOptions are the options of a Yield.
+type YieldOptions struct {
+	Progress bool // more answers follow
+
+	Custom Dict // keys that begin with "_", forwarded to the caller; nil if none
+}
+
+// Type returns TypeHello.
+func (*Hello) Type() MessageType { return TypeHello }
+
+// Type returns TypeWelcome.
+func (*Welcome) Type() MessageType { return TypeWelcome }
+
+// Type returns TypeAbort.
+func (*Abort) Type() MessageType { return TypeAbort }
+
+// Type returns TypeChallenge.
+func (*Challenge) Type() MessageType { return TypeChallenge }
+
+// Type returns TypeAuthenticate.
+func (*Authenticate) Type() MessageType { return TypeAuthenticate }
+
+// Type returns TypeGoodbye.
+func (*Goodbye) Type() MessageType { return TypeGoodbye }
+
+// Type returns TypeError.
+func (*Error) Type() MessageType { return TypeError }
+
+// Type returns TypePublish.
+func (*Publish) Type() MessageType { return TypePublish }
+
+// Type returns TypePublished.
+func (*Published) Type() MessageType { return TypePublished }
+
+// Type returns TypeSubscribe.
+func (*Subscribe) Type() MessageType { return TypeSubscribe }
+
+// Type returns TypeSubscribed.
+func (*Subscribed) Type() MessageType { return TypeSubscribed }
+
+// Type returns TypeUnsubscribe.
+func (*Unsubscribe) Type() MessageType { return TypeUnsubscribe }
+
+// Type returns TypeUnsubscribed.
+func (*Unsubscribed) Type() MessageType { return TypeUnsubscribed }
+
+// Type returns TypeEvent.
+func (*Event) Type() MessageType { return TypeEvent }
+
+// Type returns TypeCall.
+func (*Call) Type() MessageType { return TypeCall }
+
+// Type returns TypeCancel.
+func (*Cancel) Type() MessageType { return TypeCancel }
+
+// Type returns TypeResult.
+func (*Result) Type() MessageType { return TypeResult }
+
+// Type returns TypeRegister.
+func (*Register) Type() MessageType { return TypeRegister }
+
+// Type returns TypeRegistered.
+func (*Registered) Type() MessageType { return TypeRegistered }
+
+// Type returns TypeUnregister.
+func (*Unregister) Type() MessageType { return TypeUnregister }
+
+// Type returns TypeUnregistered.
+func (*Unregistered) Type() MessageType { return TypeUnregistered }
+
+// Type returns TypeInvocation.
+func (*Invocation) Type() MessageType { return TypeInvocation }
+
+// Type returns TypeInterrupt.
+func (*Interrupt) Type() MessageType { return TypeInterrupt }
+
+// Type returns TypeYield.
+func (*Yield) Type() MessageType { return TypeYield }
