@@ -1,0 +1,63 @@
+package dealer
+
+import (
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// yield handles a callee's answer. A final one ends the call, even if the
+// caller has not sent its last chunk.
+func (d *Dealer) yield(now time.Time, s *session, m *wamp.Yield) error {
+	c, err := s.invocation(wamp.TypeYield, m.Request)
+	if c == nil {
+		return err
+	}
+	if m.Options.Progress {
+		d.progress(now, c, m)
+		return nil
+	}
+	d.result(c, m)
+	d.end(now, c)
+	return nil
+}
+
+// progress passes a progressive result on, unless nobody wants it: callers
+// that did not ask for progress take the first result for the last or fail,
+// and who canceled waits for the end only.
+func (d *Dealer) progress(now time.Time, c *call, m *wamp.Yield) {
+	if !c.receiveProgress || c.killing {
+		return
+	}
+	d.restartTimeout(now, c)
+	d.result(c, m)
+}
+
+func (d *Dealer) result(c *call, m *wamp.Yield) {
+	r := d.out.result(c.caller)
+	r.Request = c.id
+	r.Details.Progress = m.Options.Progress
+	r.Details.Custom = m.Options.Custom
+	r.Payload = m.Payload
+}
+
+// calleeError handles an ERROR that answers an INVOCATION: the caller gets it
+// unchanged.
+func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
+	if m.RequestType != wamp.TypeInvocation {
+		return violation("ERROR for %s: clients answer INVOCATION only", m.RequestType)
+	}
+	c, err := s.invocation(wamp.TypeError, m.Request)
+	if c == nil {
+		return err
+	}
+	e := d.out.error(c.caller)
+	e.RequestType = wamp.TypeCall
+	e.Request = c.id
+	e.Details = m.Details
+	e.Error = m.Error
+	e.Payload = m.Payload
+	e.Origin = wamp.OriginCallee
+	d.end(now, c)
+	return nil
+}

@@ -1,0 +1,89 @@
+package dealer
+
+import (
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// cancel handles a CANCEL (spec, section "Call Canceling"). One for a call
+// that has ended, or that never was, is a normal race and is ignored.
+//
+// Modes other than "kill" end the call here and now, "kill" waits for the
+// callee's answer. A callee that does not know INTERRUPT makes every mode
+// "skip"; a CANCEL without mode is "killnowait". An unknown mode is an error
+// and ends the call too, since a caller takes any ERROR for the end of it.
+func (d *Dealer) cancel(now time.Time, s *session, m *wamp.Cancel) error {
+	c := s.calls[m.Request]
+	if c == nil {
+		return nil
+	}
+	switch {
+	case c.killing:
+		d.cancelAgain(now, c, m.Mode)
+	case m.Mode == wamp.CancelSkip:
+		d.fail(c.caller, c.id, refusal{uri: wamp.ErrCanceled})
+		d.end(now, c)
+	case m.Mode == wamp.CancelKill && c.callee.callee.Has(wamp.FeatureCallCanceling):
+		d.kill(now, c)
+	case m.Mode >= wamp.CancelUnknown:
+		d.abandon(now, c, refusal{wamp.ErrInvalidArgument, "mode is none of skip, kill, killnowait; the call was canceled"})
+	default:
+		d.abandon(now, c, refusal{uri: wamp.ErrCanceled})
+	}
+	return nil
+}
+
+// cancelAgain handles a CANCEL for a call that is being killed: the caller
+// may stop waiting.
+func (d *Dealer) cancelAgain(now time.Time, c *call, mode wamp.CancelMode) {
+	if mode == wamp.CancelKillNoWait || mode == wamp.CancelDefault {
+		d.abandon(now, c, refusal{uri: wamp.ErrCanceled})
+	}
+}
+
+// kill interrupts the callee and waits for what it answers, but not for ever.
+func (d *Dealer) kill(now time.Time, c *call) {
+	d.interrupt(c, wamp.CancelKill, wamp.ErrCanceled)
+	c.killing = true
+	d.startGrace(now, c)
+}
+
+// abandon ends a call with an error for the caller and an INTERRUPT for the
+// callee, whose answer does not matter any more.
+func (d *Dealer) abandon(now time.Time, c *call, why refusal) {
+	d.fail(c.caller, c.id, why)
+	reason := wamp.ErrCanceled
+	if why.uri == wamp.ErrTimeout {
+		reason = why.uri
+	}
+	d.interrupt(c, wamp.CancelKillNoWait, reason)
+	d.end(now, c)
+}
+
+// interrupt asks the callee to stop working. It is asked once, and only if it
+// announced that it can be: others close their connection.
+func (d *Dealer) interrupt(c *call, mode wamp.CancelMode, reason wamp.URI) {
+	if c.killing || !c.callee.callee.Has(wamp.FeatureCallCanceling) {
+		return
+	}
+	m := d.out.interrupt(c.callee)
+	m.Request = c.invocation
+	m.Mode = mode
+	m.Reason = reason
+}
+
+// callerGone ends a call whose caller has left.
+func (d *Dealer) callerGone(now time.Time, c *call) {
+	d.interrupt(c, wamp.CancelKillNoWait, wamp.ErrCanceled)
+	d.end(now, c)
+}
+
+// calleeGone ends a call whose callee has left, perhaps together with the
+// caller.
+func (d *Dealer) calleeGone(now time.Time, c *call) {
+	if c.caller != c.callee {
+		d.fail(c.caller, c.id, refusal{wamp.ErrCanceled, "callee gone"})
+	}
+	d.end(now, c)
+}

@@ -1,0 +1,98 @@
+package dealer
+
+import (
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// The defaults of a Config.
+const (
+	DefaultKillGrace        = 5 * time.Second
+	DefaultMaxRegistrations = 100_000
+	DefaultMaxCalls         = 10_000
+)
+
+// A Config sets up a Dealer. The zero Config is a usable one.
+type Config struct {
+	// Realm names the realm in error texts.
+	Realm wamp.URI
+
+	// Strict takes the specification at its word: request ids count up
+	// without gaps, a progressive CALL needs the announced feature, and
+	// progressive features of callees count only together with call_canceling.
+	// Otherwise real clients are met halfway: what they do counts as announced.
+	Strict bool
+
+	// Disclose says when callees learn who calls; default DiscloseBoth.
+	Disclose DisclosePolicy
+
+	// KillGrace is how long a CANCEL in mode "kill" waits for the callee's
+	// answer, and how long after a forwarded timeout the dealer itself ends
+	// the call. Default 5 s.
+	KillGrace time.Duration
+
+	// MaxRegistrations bounds the places callees hold in registrations: each
+	// accepted REGISTER takes one. Default 100,000.
+	MaxRegistrations int
+
+	// MaxCalls bounds the calls in flight. Default 10,000.
+	MaxCalls int
+
+	// Rand returns a number from 0 to n-1 for the invocation policy "random".
+	// Without it that policy works as "roundrobin".
+	Rand func(n int) int
+}
+
+func (c Config) withDefaults() Config {
+	if c.KillGrace <= 0 {
+		c.KillGrace = DefaultKillGrace
+	}
+	if c.MaxRegistrations <= 0 {
+		c.MaxRegistrations = DefaultMaxRegistrations
+	}
+	if c.MaxCalls <= 0 {
+		c.MaxCalls = DefaultMaxCalls
+	}
+	return c
+}
+
+// A DisclosePolicy says when the caller's session id, authid and authrole are
+// put on the INVOCATION (spec, section "Caller Identification").
+type DisclosePolicy uint8
+
+// The disclosure policies. A callee asks with disclose_caller when it
+// registers, a caller with disclose_me when it calls.
+const (
+	// DiscloseBoth discloses if callee and caller ask.
+	DiscloseBoth DisclosePolicy = iota
+	// DiscloseEither discloses if callee or caller asks.
+	DiscloseEither
+	// DiscloseAlways discloses every caller.
+	DiscloseAlways
+	// DiscloseNever discloses nobody, and answers whoever asks with
+	// wamp.error.option_disallowed.disclose_me.
+	DiscloseNever
+)
+
+// discloses reports whether a call goes out with its caller's identity.
+func (p DisclosePolicy) discloses(calleeAsks, callerAsks bool) bool {
+	switch p {
+	case DiscloseEither:
+		return calleeAsks || callerAsks
+	case DiscloseAlways:
+		return true
+	case DiscloseNever:
+		return false
+	}
+	return calleeAsks && callerAsks
+}
+
+// A Peer is a session as it joins a realm.
+type Peer struct {
+	ID       wamp.ID // unique in the realm
+	Identity wamp.Identity
+	Roles    wamp.Roles
+	Agent    string // HELLO.Details.agent; known ones make up for what they fail to announce
+	Local    bool   // inside this process: request ids need not be in sequence
+}

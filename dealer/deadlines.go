@@ -1,0 +1,108 @@
+package dealer
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// deadlines is a heap of the calls that end by themselves at some time, the
+// next one first. It implements heap.Interface.
+type deadlines []*call
+
+func (h deadlines) Len() int           { return len(h) }
+func (h deadlines) Less(i, j int) bool { return h[i].deadline.Before(h[j].deadline) }
+
+func (h deadlines) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+
+// Push appends a *call.
+func (h *deadlines) Push(x any) {
+	c, _ := x.(*call)
+	c.at = len(*h)
+	*h = append(*h, c)
+}
+
+// Pop removes the last call.
+func (h *deadlines) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return c
+}
+
+// endAt makes c end at a time with an error, or moves that time.
+func (h *deadlines) endAt(c *call, at time.Time, why wamp.URI) {
+	waiting := c.waiting()
+	c.deadline, c.expiry = at, why
+	if waiting {
+		heap.Fix(h, c.at)
+		return
+	}
+	heap.Push(h, c)
+}
+
+// remove lets c wait for as long as it takes.
+func (h *deadlines) remove(c *call) {
+	if c.waiting() {
+		heap.Remove(h, c.at)
+		c.deadline = time.Time{}
+	}
+}
+
+// waiting reports whether c has a deadline.
+func (c *call) waiting() bool { return !c.deadline.IsZero() }
+
+// Expire ends the calls whose deadline has come.
+func (d *Dealer) Expire(now time.Time) []Delivery {
+	d.out.reset()
+	for len(d.deadlines) > 0 && !now.Before(d.deadlines[0].deadline) {
+		d.expire(now, d.deadlines[0])
+	}
+	return d.out.deliveries
+}
+
+// expire ends a call because nothing came in time.
+func (d *Dealer) expire(now time.Time, c *call) {
+	text := "no answer within " + c.gap.String()
+	if c.expiry == wamp.ErrCanceled {
+		text = "no reaction to INTERRUPT within " + d.config.KillGrace.String()
+	}
+	d.abandon(now, c, refusal{c.expiry, text})
+}
+
+// startTimeout sets the deadline a CALL asked for. A callee that keeps
+// timeouts itself gets KillGrace more before the dealer steps in.
+func (d *Dealer) startTimeout(now time.Time, c *call, milliseconds int64) {
+	if milliseconds <= 0 {
+		return
+	}
+	const longest = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
+	c.gap = time.Duration(min(milliseconds, longest)) * time.Millisecond
+	if c.details.Timeout > 0 {
+		c.gap += d.config.KillGrace
+	}
+	d.deadlines.endAt(c, now.Add(c.gap), wamp.ErrTimeout)
+}
+
+// restartTimeout gives a call that shows progress its full time again: with
+// progressive results a timeout limits the gaps between them (spec, section
+// "Call Timeouts").
+func (d *Dealer) restartTimeout(now time.Time, c *call) {
+	if c.gap > 0 {
+		d.deadlines.endAt(c, now.Add(c.gap), wamp.ErrTimeout)
+	}
+}
+
+// startGrace bounds the wait for the answer to an INTERRUPT. A timeout that
+// comes earlier stays.
+func (d *Dealer) startGrace(now time.Time, c *call) {
+	end := now.Add(d.config.KillGrace)
+	if !c.waiting() || end.Before(c.deadline) {
+		d.deadlines.endAt(c, end, wamp.ErrCanceled)
+	}
+}

@@ -1,0 +1,143 @@
+package dealer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/match"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// A Dealer routes the calls of one realm. Make one with New. It is not safe
+// for concurrent use: callers hold a lock, and append the deliveries to the
+// peers' queues before they let go of it.
+//
+// Deliveries, their messages and what these point to are valid until the next
+// call of a method other than [Dealer.Undeliverable]. The payloads alias the
+// message that was handed to Receive.
+type Dealer struct {
+	config   Config
+	sessions map[wamp.ID]*session
+
+	procedures       match.Index[*registration]
+	lastRegistration wamp.ID
+	places           int // over all registrations
+
+	calls     int // in flight
+	deadlines deadlines
+	unused    []*call // records for reuse
+
+	out outgoing
+}
+
+// New returns the Dealer of an empty realm.
+func New(c Config) *Dealer {
+	return &Dealer{config: c.withDefaults(), sessions: make(map[wamp.ID]*session)}
+}
+
+// Features returns what a WELCOME announces for the role "dealer".
+func (d *Dealer) Features() wamp.Features {
+	return wamp.FeatureProgressiveCallResults |
+		wamp.FeatureProgressiveCallInvocations |
+		wamp.FeatureCallTimeout |
+		wamp.FeatureCallCanceling |
+		wamp.FeatureCallerIdentification |
+		wamp.FeatureSharedRegistration
+}
+
+// Join adds a session. It fails if the id is not a valid one or in use.
+func (d *Dealer) Join(p Peer) error {
+	if !p.ID.Valid() {
+		return fmt.Errorf("join realm %s: %d is no session id", d.config.Realm, p.ID)
+	}
+	if d.sessions[p.ID] != nil {
+		return fmt.Errorf("join realm %s: session %d is already there", d.config.Realm, p.ID)
+	}
+	d.sessions[p.ID] = newSession(d, p)
+	return nil
+}
+
+// Leave removes a session for whatever reason: its registrations go, its
+// callers get wamp.error.canceled, the callees working for it are
+// interrupted. Leaving twice does nothing. The work is proportional to what
+// the session owns.
+func (d *Dealer) Leave(now time.Time, id wamp.ID) []Delivery {
+	d.out.reset()
+	s := d.sessions[id]
+	if s == nil {
+		return nil
+	}
+	delete(d.sessions, id)
+	for _, id := range sortedIDs(s.places) {
+		d.removePlace(s.places[id])
+	}
+	for _, id := range sortedIDs(s.invocations) {
+		d.calleeGone(now, s.invocations[id])
+	}
+	for _, id := range sortedIDs(s.calls) {
+		d.callerGone(now, s.calls[id])
+	}
+	return d.out.deliveries
+}
+
+// Receive handles a message from a session; those of a session that has left
+// are ignored. A non-nil error wraps [wamp.ErrMalformed] and means that the
+// peer broke the protocol: its session must be aborted and left. The message
+// is not kept.
+func (d *Dealer) Receive(now time.Time, from wamp.ID, m wamp.Message) ([]Delivery, error) {
+	d.out.reset()
+	s := d.sessions[from]
+	if s == nil {
+		return nil, nil
+	}
+	if err := d.receive(now, s, m); err != nil {
+		return nil, err
+	}
+	return d.out.deliveries, nil
+}
+
+func (d *Dealer) receive(now time.Time, s *session, m wamp.Message) error {
+	switch m := m.(type) {
+	case *wamp.Call:
+		return d.call(now, s, m)
+	case *wamp.Yield:
+		return d.yield(now, s, m)
+	case *wamp.Error:
+		return d.calleeError(now, s, m)
+	case *wamp.Cancel:
+		return d.cancel(now, s, m)
+	case *wamp.Register:
+		return d.register(s, m)
+	case *wamp.Unregister:
+		return d.unregister(s, m)
+	case *wamp.Subscribe:
+		return d.refuseBroker(s, wamp.TypeSubscribe, m.Request)
+	case *wamp.Unsubscribe:
+		return d.refuseBroker(s, wamp.TypeUnsubscribe, m.Request)
+	case *wamp.Publish:
+		return d.publish(s, m)
+	}
+	return violation("a client may not send %s in an open session", m.Type())
+}
+
+// NextDeadline returns when Expire has something to do, or false if nothing
+// is waiting for time to pass.
+func (d *Dealer) NextDeadline() (time.Time, bool) {
+	if len(d.deadlines) == 0 {
+		return time.Time{}, false
+	}
+	return d.deadlines[0].deadline, true
+}
+
+// Nearest returns a registered URI that uri is probably a misspelling of. It
+// looks at no more than 1,000 registrations.
+func (d *Dealer) Nearest(uri wamp.URI) (wamp.URI, bool) {
+	near, ok := d.procedures.Nearest(string(uri))
+	return wamp.URI(near), ok
+}
+
+// Counts returns how many sessions, registrations and calls in flight there
+// are. A registration shared by several callees counts once.
+func (d *Dealer) Counts() (sessions, registrations, calls int) {
+	return len(d.sessions), d.procedures.Len(), d.calls
+}

@@ -1,0 +1,119 @@
+package dealer
+
+import (
+	"strings"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// register gives a session a place in a new registration, or in one that is
+// shared.
+func (d *Dealer) register(s *session, m *wamp.Register) error {
+	if err := s.accept(wamp.TypeRegister, m.Request); err != nil {
+		return err
+	}
+	r, _ := d.procedures.Exact(string(m.Procedure))
+	if why := d.checkRegister(s, m, r); why.uri != "" {
+		d.refuse(s, wamp.TypeRegister, m.Request, why)
+		return nil
+	}
+	if r == nil {
+		r = d.newRegistration(m)
+	}
+	d.addPlace(r, s, m.Options)
+	d.out.add(s, &wamp.Registered{Request: m.Request, Registration: r.id})
+	return nil
+}
+
+// checkRegister returns what speaks against a REGISTER; r is the registration
+// of the same URI, or nil.
+func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) refusal {
+	switch {
+	case !m.Procedure.ValidPattern(m.Options.Match):
+		return refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(m.Procedure)}
+	case m.Procedure.Reserved():
+		return refusal{wamp.ErrInvalidURI, "URIs that begin with wamp are reserved"}
+	case m.Options.Match != wamp.MatchExact:
+		return refusal{wamp.ErrFeatureNotSupported, "pattern-based registrations are not available"}
+	case m.Options.Invoke >= wamp.InvokeUnknown:
+		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last"}
+	case m.Options.DiscloseCaller && d.config.Disclose == DiscloseNever:
+		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
+	case r != nil:
+		return checkShared(s, m, r)
+	}
+	return d.checkRoom()
+}
+
+// checkShared returns what speaks against a further callee of r.
+func checkShared(s *session, m *wamp.Register, r *registration) refusal {
+	switch {
+	case r.policy == wamp.InvokeSingle || r.policy != m.Options.Invoke:
+		return refusal{wamp.ErrProcedureAlreadyExists, quote(r.procedure) + " is registered with invoke " + r.policy.String()}
+	case s.places[r.id] != nil:
+		return refusal{wamp.ErrProcedureAlreadyExists, "this session has registered " + quote(r.procedure)}
+	}
+	return s.dealer.checkRoom()
+}
+
+func (d *Dealer) checkRoom() refusal {
+	if d.places >= d.config.MaxRegistrations {
+		return refusal{wamp.ErrUnavailable, "the realm is full of registrations"}
+	}
+	return refusal{}
+}
+
+// newRegistration makes a registration. Its id comes from a counter: some
+// clients turn integers from 2^32 on into floats.
+func (d *Dealer) newRegistration(m *wamp.Register) *registration {
+	d.lastRegistration = d.lastRegistration.Next()
+	r := &registration{
+		id:        d.lastRegistration,
+		procedure: wamp.URI(strings.Clone(string(m.Procedure))),
+		policy:    m.Options.Invoke,
+	}
+	d.procedures.SetExact(string(r.procedure), r)
+	return r
+}
+
+func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) {
+	p := &place{
+		session:        s,
+		streaming:      s.progressive(wamp.FeatureProgressiveCallInvocations),
+		discloseCaller: o.DiscloseCaller,
+		forwardTimeout: s.keepsTimeouts(o.ForwardTimeout),
+	}
+	r.add(p)
+	if s.places == nil {
+		s.places = make(map[wamp.ID]*place)
+	}
+	s.places[r.id] = p
+	d.places++
+}
+
+// unregister gives a session's place up. Invocations it is working on go on.
+func (d *Dealer) unregister(s *session, m *wamp.Unregister) error {
+	if err := s.accept(wamp.TypeUnregister, m.Request); err != nil {
+		return err
+	}
+	p := s.places[m.Registration]
+	if p == nil {
+		d.refuse(s, wamp.TypeUnregister, m.Request, refusal{wamp.ErrNoSuchRegistration, ""})
+		return nil
+	}
+	d.removePlace(p)
+	d.out.add(s, &wamp.Unregistered{Request: m.Request})
+	return nil
+}
+
+// removePlace takes a callee out of a registration, and the registration out
+// of the realm with its last callee.
+func (d *Dealer) removePlace(p *place) {
+	r := p.registration
+	r.remove(p)
+	delete(p.session.places, r.id)
+	d.places--
+	if len(r.places) == 0 {
+		d.procedures.DeleteExact(string(r.procedure))
+	}
+}

@@ -1,0 +1,149 @@
+package dealer
+
+import (
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// A registration is a procedure and the callees that share it. It exists as
+// long as it has a place: the first REGISTER fixes its policy, the last
+// callee takes it along.
+type registration struct {
+	id        wamp.ID
+	procedure wamp.URI
+	policy    wamp.InvokePolicy
+
+	first, last *place   // in order of registration
+	served      *place   // who had the last turn (roundrobin); nil means the first is next
+	places      []*place // in no particular order, to draw from at random
+	streaming   int      // how many places take progressive calls
+}
+
+// A place is a callee's part in a registration. What a callee asked for when
+// it registered holds for its own invocations only.
+type place struct {
+	registration *registration
+	session      *session
+	streaming    bool // takes progressive calls
+
+	discloseCaller bool
+	forwardTimeout bool
+
+	before, after *place // in order of registration
+	at            int    // index in registration.places
+}
+
+// add appends a place: it is the newest one.
+func (r *registration) add(p *place) {
+	p.registration, p.before, p.at = r, r.last, len(r.places)
+	r.places = append(r.places, p)
+	if r.last == nil {
+		r.first = p
+	} else {
+		r.last.after = p
+	}
+	r.last = p
+	if p.streaming {
+		r.streaming++
+	}
+}
+
+// remove takes a place out in constant time. The turns of the others go on as
+// if it had never been there: nobody is skipped or served twice.
+func (r *registration) remove(p *place) {
+	if r.served == p {
+		r.served = p.before
+	}
+	if p.before == nil {
+		r.first = p.after
+	} else {
+		p.before.after = p.after
+	}
+	if p.after == nil {
+		r.last = p.before
+	} else {
+		p.after.before = p.before
+	}
+	moved := r.places[len(r.places)-1]
+	r.places[p.at], moved.at = moved, p.at
+	r.places[len(r.places)-1] = nil
+	r.places = r.places[:len(r.places)-1]
+	if p.streaming {
+		r.streaming--
+	}
+}
+
+// choose picks the place that gets a new call, by the registration's policy
+// among those that are able to take it: a progressive call needs a callee
+// that streams. It returns nil if there is none. Except for progressive calls
+// of registrations with callees of both kinds it takes constant time.
+func (r *registration) choose(streaming bool, rand func(int) int) *place {
+	if streaming && r.streaming == 0 {
+		return nil
+	}
+	switch r.policy {
+	case wamp.InvokeLast:
+		return r.newest(streaming)
+	case wamp.InvokeRandom:
+		if rand != nil {
+			return r.draw(streaming, rand)
+		}
+		return r.takeTurn(streaming)
+	case wamp.InvokeRoundRobin:
+		return r.takeTurn(streaming)
+	}
+	return r.oldest(streaming)
+}
+
+func (p *place) able(streaming bool) bool { return p.streaming || !streaming }
+
+func (r *registration) oldest(streaming bool) *place {
+	p := r.first
+	for !p.able(streaming) {
+		p = p.after
+	}
+	return p
+}
+
+func (r *registration) newest(streaming bool) *place {
+	p := r.last
+	for !p.able(streaming) {
+		p = p.before
+	}
+	return p
+}
+
+// takeTurn returns the first able place after the one that had the last turn,
+// around the end.
+func (r *registration) takeTurn(streaming bool) *place {
+	p := r.first
+	if r.served != nil {
+		p = r.following(r.served)
+	}
+	for !p.able(streaming) {
+		p = r.following(p)
+	}
+	r.served = p
+	return p
+}
+
+func (r *registration) following(p *place) *place {
+	if p.after == nil {
+		return r.first
+	}
+	return p.after
+}
+
+// draw returns each able place with the same probability.
+func (r *registration) draw(streaming bool, rand func(int) int) *place {
+	if !streaming || r.streaming == len(r.places) {
+		return r.places[rand(len(r.places))]
+	}
+	skip := rand(r.streaming)
+	p := r.oldest(true)
+	for ; skip > 0; skip-- {
+		for p = p.after; !p.streaming; {
+			p = p.after
+		}
+	}
+	return p
+}

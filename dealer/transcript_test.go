@@ -1,0 +1,360 @@
+package dealer_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+var update = flag.Bool("update", false, "rewrite the answers in testdata/*.txt")
+
+// TestTranscripts plays testdata/*.txt. Lines at the margin are commands,
+// indented ones the answers; testdata/README.md lists the commands.
+func TestTranscripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("Glob(testdata/*.txt) = %v, %v, want transcripts", files, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			checkTranscript(t, file)
+		})
+	}
+}
+
+func checkTranscript(t *testing.T, file string) {
+	t.Helper()
+	script, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := play(string(script))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	if got == string(script) {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s plays differently (go test ./dealer -update rewrites it):\n%s", file, firstDifference(got, string(script)))
+	}
+	if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func firstDifference(got, want string) string {
+	gots, wants := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(gots), len(wants)) {
+		if gots[i] != wants[i] {
+			return fmt.Sprintf("line %d: got\n%s\nwant\n%s", i+1, gots[i], wants[i])
+		}
+	}
+	return fmt.Sprintf("got %d lines, want %d", len(gots), len(wants))
+}
+
+// play runs the commands of a script and returns it with fresh answers.
+func play(script string) (string, error) {
+	p := &player{now: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), last: map[wamp.ID]wamp.Message{}}
+	for i, line := range strings.SplitAfter(script, "\n") {
+		if strings.HasPrefix(line, "  ") {
+			continue
+		}
+		p.out.WriteString(line)
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := p.command(line); err != nil {
+			return "", fmt.Errorf("line %d: %s: %w", i+1, line, err)
+		}
+	}
+	return p.out.String(), nil
+}
+
+// A player is a realm and the script it acts in.
+type player struct {
+	dealer *dealer.Dealer // made by the first command that needs one
+	config dealer.Config
+	chance []int
+	now    time.Time
+	last   map[wamp.ID]wamp.Message // last delivery to each session
+	out    strings.Builder
+}
+
+func (p *player) command(line string) error {
+	word, rest, _ := strings.Cut(line, " ")
+	if word == "realm" {
+		return p.realm(strings.Fields(rest))
+	}
+	if p.dealer == nil {
+		p.dealer = dealer.New(p.config)
+	}
+	switch word {
+	case "join":
+		return p.join(strings.Fields(rest))
+	case "leave":
+		return p.leave(rest)
+	case "advance":
+		return p.advance(rest)
+	case "undeliverable":
+		return p.undeliverable(rest)
+	case "counts":
+		sessions, registrations, calls := p.dealer.Counts()
+		p.printf("%d sessions, %d registrations, %d calls", sessions, registrations, calls)
+		return nil
+	case "deadline":
+		p.printDeadline()
+		return nil
+	}
+	return p.receive(word, rest)
+}
+
+// realm sets up the realm: "strict", "disclose=never", "kill_grace=1s", ….
+func (p *player) realm(options []string) error {
+	if p.dealer != nil {
+		return fmt.Errorf("realm must be the first command")
+	}
+	for _, option := range options {
+		key, value, _ := strings.Cut(option, "=")
+		if err := p.setOption(key, value); err != nil {
+			return fmt.Errorf("option %s: %w", option, err)
+		}
+	}
+	return nil
+}
+
+func (p *player) setOption(key, value string) (err error) {
+	switch key {
+	case "strict":
+		p.config.Strict = true
+	case "disclose":
+		p.config.Disclose, err = disclosePolicy(value)
+	case "kill_grace":
+		p.config.KillGrace, err = time.ParseDuration(value)
+	case "max_calls":
+		p.config.MaxCalls, err = strconv.Atoi(value)
+	case "max_registrations":
+		p.config.MaxRegistrations, err = strconv.Atoi(value)
+	case "rand":
+		p.config.Rand = p.rand
+		for number := range strings.SplitSeq(value, ",") {
+			n, err := strconv.Atoi(number)
+			if err != nil {
+				return err
+			}
+			p.chance = append(p.chance, n)
+		}
+	default:
+		return fmt.Errorf("unknown")
+	}
+	return err
+}
+
+// rand returns the numbers that the script names, in turn.
+func (p *player) rand(n int) int {
+	next := p.chance[0]
+	p.chance = append(p.chance[1:], next)
+	return next % n
+}
+
+func disclosePolicy(name string) (dealer.DisclosePolicy, error) {
+	for i, known := range []string{"both", "either", "always", "never"} {
+		if name == known {
+			return dealer.DisclosePolicy(i), nil
+		}
+	}
+	return 0, fmt.Errorf("no disclosure policy")
+}
+
+// join adds a session that, unless told otherwise, announces everything a
+// caller and a callee can announce about the calls shown here.
+func (p *player) join(words []string) error {
+	if len(words) == 0 {
+		return fmt.Errorf("who?")
+	}
+	id, err := parseID(words[0])
+	if err != nil {
+		return err
+	}
+	everything := "progressive_call_results,progressive_call_invocations,call_canceling,call_timeout"
+	peer := dealer.Peer{ID: id, Identity: wamp.Identity{Authid: "anonymous", Authrole: "anonymous"}}
+	roles := map[string]string{"caller": everything, "callee": everything}
+	for _, word := range words[1:] {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "caller", "callee":
+			roles[key] = value
+		case "agent":
+			peer.Agent = value
+		case "authid":
+			peer.Identity.Authid = value
+		case "authrole":
+			peer.Identity.Authrole = value
+		case "local":
+			peer.Local = true
+		default:
+			return fmt.Errorf("unknown option %s", key)
+		}
+	}
+	if peer.Roles, err = parseRoles(roles); err != nil {
+		return err
+	}
+	return p.dealer.Join(peer)
+}
+
+// parseRoles reads the roles the way a HELLO announces them.
+func parseRoles(roles map[string]string) (wamp.Roles, error) {
+	announced := wamp.Dict{}
+	for role, names := range roles {
+		features := wamp.Dict{}
+		for name := range strings.SplitSeq(names, ",") {
+			features[name] = true
+		}
+		announced[role] = wamp.Dict{"features": features}
+	}
+	return wamp.ParseRoles(wamp.Dict{"roles": announced})
+}
+
+func parseID(s string) (wamp.ID, error) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return wamp.ID(n), err
+}
+
+// receive handles "1 [48,1,{},"p"]": session 1 sends a message.
+func (p *player) receive(from, frame string) error {
+	id, err := parseID(from)
+	if err != nil {
+		return fmt.Errorf("unknown command")
+	}
+	m, err := wamp.NewDecoder(wamp.JSON).Decode([]byte(frame))
+	if err != nil {
+		return err
+	}
+	out, violation := p.dealer.Receive(p.now, id, m)
+	if violation != nil {
+		p.printf("abort %d: %v", id, violation)
+		out = p.dealer.Leave(p.now, id)
+		return p.show(out)
+	}
+	return p.answer(out)
+}
+
+func (p *player) leave(who string) error {
+	id, err := parseID(who)
+	if err != nil {
+		return err
+	}
+	return p.answer(p.dealer.Leave(p.now, id))
+}
+
+// advance lets time pass, and the dealer act at each deadline on the way.
+func (p *player) advance(by string) error {
+	d, err := time.ParseDuration(by)
+	if err != nil {
+		return err
+	}
+	end, before := p.now.Add(d), p.out.Len()
+	for {
+		next, ok := p.dealer.NextDeadline()
+		if !ok || next.After(end) {
+			break
+		}
+		p.now = next
+		if err := p.show(p.dealer.Expire(p.now)); err != nil {
+			return err
+		}
+	}
+	p.now = end
+	if p.out.Len() == before {
+		p.printf("(nothing)")
+	}
+	return nil
+}
+
+// undeliverable handles "undeliverable 2 some.reason some text": the last
+// message to session 2 could not be delivered.
+func (p *player) undeliverable(rest string) error {
+	who, rest, _ := strings.Cut(rest, " ")
+	reason, text, _ := strings.Cut(rest, " ")
+	id, err := parseID(who)
+	if err != nil {
+		return err
+	}
+	return p.answer(p.dealer.Undeliverable(p.now, id, p.last[id], wamp.URI(reason), text))
+}
+
+// answer shows what a command led to.
+func (p *player) answer(out []dealer.Delivery) error {
+	if len(out) == 0 {
+		p.printf("(nothing)")
+	}
+	return p.show(out)
+}
+
+func (p *player) show(out []dealer.Delivery) error {
+	for _, delivery := range out {
+		m := delivery.Message
+		frame, err := wamp.JSON.Append(nil, m)
+		if err != nil {
+			return err
+		}
+		p.printf("%d <- %s %s%s", delivery.To, m.Type(), frame, origin(m))
+		p.last[delivery.To] = snapshot(m)
+	}
+	return nil
+}
+
+// origin tells which answers to a CALL are the dealer's own.
+func origin(m wamp.Message) string {
+	e, ok := m.(*wamp.Error)
+	switch {
+	case !ok || e.RequestType != wamp.TypeCall || e.Origin == wamp.OriginCallee:
+		return ""
+	case e.Origin == wamp.OriginDealer:
+		return "  (dealer, before any INVOCATION)"
+	}
+	return "  (dealer, after INVOCATION)"
+}
+
+// snapshot copies the messages that the dealer reuses.
+func snapshot(m wamp.Message) wamp.Message {
+	switch m := m.(type) {
+	case *wamp.Invocation:
+		c := *m
+		return &c
+	case *wamp.Result:
+		c := *m
+		return &c
+	case *wamp.Error:
+		c := *m
+		return &c
+	case *wamp.Interrupt:
+		c := *m
+		return &c
+	}
+	return m
+}
+
+func (p *player) printDeadline() {
+	next, ok := p.dealer.NextDeadline()
+	if !ok {
+		p.printf("none")
+		return
+	}
+	p.printf("in %v", next.Sub(p.now))
+}
+
+func (p *player) printf(format string, args ...any) {
+	fmt.Fprintf(&p.out, "  "+format+"\n", args...)
+}

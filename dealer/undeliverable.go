@@ -1,0 +1,67 @@
+package dealer
+
+import (
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// Undeliverable handles a delivery that could not be made: the queue of its
+// receiver is full, or the payload has no form in the receiver's serializer.
+// The caller is told reason and text instead, so that each call keeps its one
+// final answer:
+//
+//   - an INVOCATION: the call ends, and the callee is interrupted if it got
+//     earlier chunks;
+//   - a progressive RESULT: the call ends, and the callee is interrupted;
+//   - a final RESULT, or an ERROR from a callee: the call had ended, the
+//     caller gets the error in its place;
+//   - anything else is lost: its receiver is about to be cut off.
+//
+// m is the message as it was delivered, or a copy of it: its payload is not
+// looked at. Unlike other methods this one leaves earlier deliveries valid, so
+// it may be called while they are being delivered; it returns only those that
+// it adds. These may be undeliverable in turn, which adds nothing further.
+func (d *Dealer) Undeliverable(now time.Time, to wamp.ID, m wamp.Message, reason wamp.URI, text string) []Delivery {
+	s := d.sessions[to]
+	if s == nil {
+		return nil
+	}
+	before := len(d.out.deliveries)
+	why := refusal{reason, text}
+	switch m := m.(type) {
+	case *wamp.Invocation:
+		d.undeliveredInvocation(now, s.invocations[m.Request], why)
+	case *wamp.Result:
+		d.undeliveredResult(now, s, m, why)
+	case *wamp.Error:
+		if m.RequestType == wamp.TypeCall && m.Origin == wamp.OriginCallee {
+			d.fail(s, m.Request, why)
+		}
+	}
+	return d.out.deliveries[before:]
+}
+
+// undeliveredInvocation ends a call that did not reach its callee; c is nil
+// if it has ended.
+func (d *Dealer) undeliveredInvocation(now time.Time, c *call, why refusal) {
+	switch {
+	case c == nil:
+	case c.sent > 1:
+		d.abandon(now, c, why)
+	default:
+		d.refuse(c.caller, wamp.TypeCall, c.id, why)
+		d.end(now, c)
+	}
+}
+
+// undeliveredResult deals with a RESULT that did not reach the caller.
+func (d *Dealer) undeliveredResult(now time.Time, s *session, m *wamp.Result, why refusal) {
+	if !m.Details.Progress {
+		d.fail(s, m.Request, why)
+		return
+	}
+	if c := s.calls[m.Request]; c != nil {
+		d.abandon(now, c, why)
+	}
+}

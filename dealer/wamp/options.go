@@ -1,0 +1,366 @@
+package wamp
+
+import "math"
+
+// The options and details that the dealer knows are read and written straight
+// from and to their fields. When reading, null and undefined count as absent, a
+// known key with a value of the wrong type makes the message malformed, and
+// unknown keys are passed over, except those that begin with "_", which are
+// kept where the message has a place for them (spec, "Options and Details").
+
+func (c *codec) callOptions(o *CallOptions) {
+	if !c.reading {
+		c.writeCallOptions(o)
+		return
+	}
+	for e := c.openDict("Options"); c.in.next(&e); {
+		switch key := c.in.key(); string(key) {
+		case "timeout":
+			c.milliseconds("Options.timeout", &o.Timeout)
+		case "receive_progress":
+			c.bool("Options.receive_progress", &o.ReceiveProgress)
+		case "progress":
+			c.bool("Options.progress", &o.Progress)
+		case "disclose_me":
+			c.bool("Options.disclose_me", &o.DiscloseMe)
+		default:
+			c.custom(key, &o.Custom)
+		}
+	}
+}
+
+func (c *codec) writeCallOptions(o *CallOptions) {
+	w := &c.out
+	w.openMap(len(o.Custom) + count(o.DiscloseMe, o.Progress, o.ReceiveProgress, o.Timeout != 0))
+	w.entries(o.Custom, 2)
+	w.flag("disclose_me", o.DiscloseMe)
+	w.flag("progress", o.Progress)
+	w.flag("receive_progress", o.ReceiveProgress)
+	w.milliseconds("timeout", o.Timeout)
+	w.closeMap()
+}
+
+// progressDict visits the options of YIELD and the details of RESULT.
+func (c *codec) progressDict(what string, progress *bool, custom *Dict) {
+	if !c.reading {
+		c.out.openMap(len(*custom) + count(*progress))
+		c.out.entries(*custom, 2)
+		c.out.flag("progress", *progress)
+		c.out.closeMap()
+		return
+	}
+	for e := c.openDict(what); c.in.next(&e); {
+		if key := c.in.key(); string(key) == "progress" {
+			c.bool("progress", progress)
+		} else {
+			c.custom(key, custom)
+		}
+	}
+}
+
+func (c *codec) invocationDetails(d *InvocationDetails) {
+	if !c.reading {
+		c.writeInvocationDetails(d)
+		return
+	}
+	for e := c.openDict("Details"); c.in.next(&e); {
+		switch key := c.in.key(); string(key) {
+		case "procedure":
+			c.optionalURI("Details.procedure", &d.Procedure)
+		case "receive_progress":
+			c.bool("Details.receive_progress", &d.ReceiveProgress)
+		case "progress":
+			c.bool("Details.progress", &d.Progress)
+		case "timeout":
+			c.milliseconds("Details.timeout", &d.Timeout)
+		case "caller":
+			c.optionalID("Details.caller", &d.Caller)
+		case "caller_authid":
+			c.optionalString("Details.caller_authid", &d.CallerAuthid)
+		case "caller_authrole":
+			c.optionalString("Details.caller_authrole", &d.CallerAuthrole)
+		default:
+			c.custom(key, &d.Custom)
+		}
+	}
+}
+
+func (c *codec) writeInvocationDetails(d *InvocationDetails) {
+	w := &c.out
+	w.openMap(len(d.Custom) + count(d.Caller != 0, d.CallerAuthid != "", d.CallerAuthrole != "",
+		d.Procedure != "", d.Progress, d.ReceiveProgress, d.Timeout != 0))
+	w.entries(d.Custom, 2)
+	if d.Caller != 0 {
+		w.key("caller")
+		w.uint(uint64(d.Caller))
+	}
+	w.text("caller_authid", d.CallerAuthid)
+	w.text("caller_authrole", d.CallerAuthrole)
+	w.text("procedure", string(d.Procedure))
+	w.flag("progress", d.Progress)
+	w.flag("receive_progress", d.ReceiveProgress)
+	w.milliseconds("timeout", d.Timeout)
+	w.closeMap()
+}
+
+func (c *codec) registerOptions(o *RegisterOptions) {
+	if !c.reading {
+		c.writeRegisterOptions(o)
+		return
+	}
+	for e := c.openDict("Options"); c.in.next(&e); {
+		switch key := c.in.key(); string(key) {
+		case "match":
+			c.match("Options.match", &o.Match)
+		case "invoke":
+			c.invoke("Options.invoke", &o.Invoke)
+		case "disclose_caller", "_disclose_caller":
+			c.bool("Options.disclose_caller", &o.DiscloseCaller)
+		case "forward_timeout", "_forward_timeout":
+			c.bool("Options.forward_timeout", &o.ForwardTimeout)
+		default:
+			c.custom(key, &o.Custom)
+		}
+	}
+}
+
+func (c *codec) writeRegisterOptions(o *RegisterOptions) {
+	w := &c.out
+	w.openMap(len(o.Custom) + count(o.DiscloseCaller, o.ForwardTimeout, o.Invoke != InvokeSingle, o.Match != MatchExact))
+	w.entries(o.Custom, 2)
+	w.flag("disclose_caller", o.DiscloseCaller)
+	w.flag("forward_timeout", o.ForwardTimeout)
+	if o.Invoke != InvokeSingle {
+		w.text("invoke", o.Invoke.String())
+	}
+	if o.Match != MatchExact {
+		w.text("match", o.Match.String())
+	}
+	w.closeMap()
+}
+
+// cancelOptions visits the options of CANCEL.
+func (c *codec) cancelOptions(mode *CancelMode) {
+	if !c.reading {
+		c.out.openMap(count(*mode != CancelDefault))
+		c.out.text("mode", mode.String())
+		c.out.closeMap()
+		return
+	}
+	for e := c.openDict("Options"); c.in.next(&e); {
+		if key := c.in.key(); string(key) == "mode" {
+			c.cancelMode("Options.mode", mode)
+		} else {
+			c.in.skip(1)
+		}
+	}
+}
+
+func (c *codec) interruptOptions(m *Interrupt) {
+	if !c.reading {
+		c.out.openMap(count(m.Mode != CancelDefault, m.Reason != ""))
+		c.out.text("mode", m.Mode.String())
+		c.out.text("reason", string(m.Reason))
+		c.out.closeMap()
+		return
+	}
+	for e := c.openDict("Options"); c.in.next(&e); {
+		switch key := c.in.key(); string(key) {
+		case "mode":
+			c.cancelMode("Options.mode", &m.Mode)
+		case "reason":
+			c.optionalURI("Options.reason", &m.Reason)
+		default:
+			c.in.skip(1)
+		}
+	}
+}
+
+// publishOptions visits the options of PUBLISH.
+func (c *codec) publishOptions(acknowledge *bool) {
+	if !c.reading {
+		c.out.openMap(count(*acknowledge))
+		c.out.flag("acknowledge", *acknowledge)
+		c.out.closeMap()
+		return
+	}
+	for e := c.openDict("Options"); c.in.next(&e); {
+		if key := c.in.key(); string(key) == "acknowledge" {
+			c.bool("Options.acknowledge", acknowledge)
+		} else {
+			c.in.skip(1)
+		}
+	}
+}
+
+// subscribeOptions visits the options of SUBSCRIBE.
+func (c *codec) subscribeOptions(policy *MatchPolicy) {
+	if !c.reading {
+		c.out.openMap(count(*policy != MatchExact))
+		if *policy != MatchExact {
+			c.out.text("match", policy.String())
+		}
+		c.out.closeMap()
+		return
+	}
+	for e := c.openDict("Options"); c.in.next(&e); {
+		if key := c.in.key(); string(key) == "match" {
+			c.match("Options.match", policy)
+		} else {
+			c.in.skip(1)
+		}
+	}
+}
+
+// openDict moves into the next element of the message, which must be a dict.
+func (c *codec) openDict(what string) container {
+	if !c.need(what) {
+		return container{ended: true}
+	}
+	var t token
+	c.in.scan(&t)
+	if c.in.err == nil && t.kind != KindMap {
+		c.in.fail(t.offset, "%s must be a dict, not %v", what, t.kind)
+	}
+	return t.container()
+}
+
+// custom reads the value of a key that has no field.
+func (c *codec) custom(key []byte, custom *Dict) {
+	if len(key) == 0 || key[0] != '_' {
+		c.in.skip(1)
+		return
+	}
+	name := string(key) // before the value is read, which may overwrite key
+	value := c.in.value(1)
+	if c.in.err != nil {
+		return
+	}
+	if *custom == nil {
+		*custom = make(Dict)
+	}
+	(*custom)[name] = value
+}
+
+// option reads the value of a known key; false if it is null.
+func (c *codec) option(what string, want Kind) (token, bool) {
+	var t token
+	c.in.scan(&t)
+	if c.in.err != nil || t.kind == KindNull {
+		return t, false
+	}
+	if t.kind != want {
+		c.in.fail(t.offset, "%s must be %v, not %v", what, want, t.kind)
+		return t, false
+	}
+	return t, true
+}
+
+func (c *codec) bool(what string, v *bool) {
+	if t, ok := c.option(what, KindBool); ok {
+		*v = t.truth
+	}
+}
+
+func (c *codec) milliseconds(what string, v *int64) {
+	if n, ok := c.optionalInteger(what, math.MaxInt64); ok {
+		*v = int64(n) //nolint:gosec // at most MaxInt64
+	}
+}
+
+func (c *codec) optionalID(what string, v *ID) {
+	if n, ok := c.optionalInteger(what, uint64(MaxID)); ok {
+		*v = ID(n)
+	}
+}
+
+func (c *codec) optionalInteger(what string, most uint64) (uint64, bool) {
+	t, ok := c.option(what, KindNumber)
+	if !ok {
+		return 0, false
+	}
+	n, ok := t.uint()
+	if !ok || n > most {
+		c.in.fail(t.offset, "%s must be an integer from 0 to %d", what, most)
+		return 0, false
+	}
+	return n, true
+}
+
+func (c *codec) optionalURI(what string, v *URI) {
+	if t, ok := c.option(what, KindString); ok {
+		*v = c.uris.intern(c.in.plain(&t))
+	}
+}
+
+func (c *codec) optionalString(what string, v *string) {
+	if t, ok := c.option(what, KindString); ok {
+		*v = string(c.uris.intern(c.in.plain(&t)))
+	}
+}
+
+func (c *codec) cancelMode(what string, mode *CancelMode) {
+	t, ok := c.option(what, KindString)
+	if !ok {
+		return
+	}
+	switch string(c.in.plain(&t)) {
+	case "skip":
+		*mode = CancelSkip
+	case "kill":
+		*mode = CancelKill
+	case "killnowait":
+		*mode = CancelKillNoWait
+	default:
+		*mode = CancelUnknown
+	}
+}
+
+func (c *codec) match(what string, policy *MatchPolicy) {
+	t, ok := c.option(what, KindString)
+	if !ok {
+		return
+	}
+	switch string(c.in.plain(&t)) {
+	case "exact":
+		*policy = MatchExact
+	case "prefix":
+		*policy = MatchPrefix
+	case "wildcard":
+		*policy = MatchWildcard
+	default:
+		c.in.fail(t.offset, "%s must be exact, prefix or wildcard", what)
+	}
+}
+
+func (c *codec) invoke(what string, policy *InvokePolicy) {
+	t, ok := c.option(what, KindString)
+	if !ok {
+		return
+	}
+	switch string(c.in.plain(&t)) {
+	case "single":
+		*policy = InvokeSingle
+	case "roundrobin":
+		*policy = InvokeRoundRobin
+	case "random":
+		*policy = InvokeRandom
+	case "first":
+		*policy = InvokeFirst
+	case "last":
+		*policy = InvokeLast
+	default:
+		*policy = InvokeUnknown
+	}
+}
+
+// count is how many of the conditions hold.
+func count(conditions ...bool) int {
+	n := 0
+	for _, holds := range conditions {
+		if holds {
+			n++
+		}
+	}
+	return n
+}
