@@ -25,6 +25,7 @@ type call struct {
 	gap      time.Duration // the timeout, counted from the last sign of progress; 0 means none
 	deadline time.Time     // zero: not in the heap
 	expiry   wamp.URI      // what the caller is told at the deadline
+	given    uint64        // when the deadline was given, in order
 	at       int           // index in the heap
 }
 
@@ -88,9 +89,11 @@ func (d *Dealer) route(m *wamp.Call) (*place, refusal) {
 		return nil, refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(m.Procedure)}
 	case !ok:
 		return nil, refusal{wamp.ErrNoSuchProcedure, "no procedure " + quote(m.Procedure)}
-	case m.Options.DiscloseMe && d.config.Disclose == DiscloseNever:
-		return nil, refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
-	case d.calls >= d.config.MaxCalls:
+	}
+	if why := d.checkOptions(&m.Options); why.uri != "" {
+		return nil, why
+	}
+	if d.calls >= d.config.MaxCalls {
 		return nil, refusal{wamp.ErrUnavailable, "too many calls in flight"}
 	}
 	p := r.choose(m.Options.Progress, d.config.Rand)
@@ -98,6 +101,32 @@ func (d *Dealer) route(m *wamp.Call) (*place, refusal) {
 		return nil, refusal{wamp.ErrFeatureNotSupported, "no callee of " + quote(m.Procedure) + " takes progressive calls"}
 	}
 	return p, refusal{}
+}
+
+// checkOptions returns what speaks against the options of a new call. What a
+// caller relies on is refused rather than left out.
+func (d *Dealer) checkOptions(o *wamp.CallOptions) refusal {
+	switch {
+	case o.DiscloseMe && d.config.Disclose == DiscloseNever:
+		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
+	case o.PassthruScheme != "":
+		return refusal{wamp.ErrFeatureNotSupported, "payload passthru mode is not available"}
+	case o.RoutingKey != "":
+		return refusal{wamp.ErrFeatureNotSupported, "sharded registrations are not available"}
+	}
+	return checkTrustLevel(o.TrustLevel)
+}
+
+// checkTrustLevel refuses delivery guarantees that an ordinary call does not
+// give.
+func checkTrustLevel(level string) refusal {
+	switch level {
+	case "", "best_effort":
+		return refusal{}
+	case "acknowledged", "persistent", "transactional":
+		return refusal{wamp.ErrOptionNotAllowed, "trust_level " + level + " is not available"}
+	}
+	return refusal{wamp.ErrInvalidArgument, "trust_level is none of best_effort, acknowledged, persistent, transactional"}
 }
 
 // invoke opens a call and sends its first INVOCATION.

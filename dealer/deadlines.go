@@ -8,37 +8,60 @@ import (
 )
 
 // deadlines is a heap of the calls that end by themselves at some time, the
-// next one first. It implements heap.Interface.
-type deadlines []*call
+// next one first; of those with the same deadline, the one that was given it
+// first. It implements heap.Interface.
+type deadlines struct {
+	calls []*call
+	given uint64 // deadlines so far
+}
 
-func (h deadlines) Len() int           { return len(h) }
-func (h deadlines) Less(i, j int) bool { return h[i].deadline.Before(h[j].deadline) }
+// Len returns how many calls have a deadline.
+func (h *deadlines) Len() int { return len(h.calls) }
 
-func (h deadlines) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
+// Less reports whether the deadline of one call comes before that of another.
+func (h *deadlines) Less(i, j int) bool {
+	a, b := h.calls[i], h.calls[j]
+	if a.deadline.Equal(b.deadline) {
+		return a.given < b.given
+	}
+	return a.deadline.Before(b.deadline)
+}
+
+// Swap exchanges two calls.
+func (h *deadlines) Swap(i, j int) {
+	h.calls[i], h.calls[j] = h.calls[j], h.calls[i]
+	h.calls[i].at, h.calls[j].at = i, j
 }
 
 // Push appends a *call.
 func (h *deadlines) Push(x any) {
 	c, _ := x.(*call)
-	c.at = len(*h)
-	*h = append(*h, c)
+	c.at = len(h.calls)
+	h.calls = append(h.calls, c)
 }
 
 // Pop removes the last call.
 func (h *deadlines) Pop() any {
-	last := len(*h) - 1
-	c := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
+	last := len(h.calls) - 1
+	c := h.calls[last]
+	h.calls[last] = nil
+	h.calls = h.calls[:last]
 	return c
+}
+
+// next returns the call that ends first, or nil if none ends by itself.
+func (h *deadlines) next() *call {
+	if len(h.calls) == 0 {
+		return nil
+	}
+	return h.calls[0]
 }
 
 // endAt makes c end at a time with an error, or moves that time.
 func (h *deadlines) endAt(c *call, at time.Time, why wamp.URI) {
 	waiting := c.waiting()
-	c.deadline, c.expiry = at, why
+	h.given++
+	c.deadline, c.expiry, c.given = at, why, h.given
 	if waiting {
 		heap.Fix(h, c.at)
 		return
@@ -60,8 +83,8 @@ func (c *call) waiting() bool { return !c.deadline.IsZero() }
 // Expire ends the calls whose deadline has come.
 func (d *Dealer) Expire(now time.Time) []Delivery {
 	d.out.reset()
-	for len(d.deadlines) > 0 && !now.Before(d.deadlines[0].deadline) {
-		d.expire(now, d.deadlines[0])
+	for c := d.deadlines.next(); c != nil && !now.Before(c.deadline); c = d.deadlines.next() {
+		d.expire(now, c)
 	}
 	return d.out.deliveries
 }

@@ -123,10 +123,11 @@ func (d *Dealer) receive(now time.Time, s *session, m wamp.Message) error {
 // NextDeadline returns when Expire has something to do, or false if nothing
 // is waiting for time to pass.
 func (d *Dealer) NextDeadline() (time.Time, bool) {
-	if len(d.deadlines) == 0 {
+	c := d.deadlines.next()
+	if c == nil {
 		return time.Time{}, false
 	}
-	return d.deadlines[0].deadline, true
+	return c.deadline, true
 }
 
 // Nearest returns a registered URI that uri is probably a misspelling of. It

@@ -48,6 +48,7 @@ type modelCall struct {
 	sent           int
 	gap            time.Duration
 	deadline       time.Time // zero: none
+	given          int
 	why            wamp.URI
 }
 
@@ -145,8 +146,10 @@ func (m *model) expire(now time.Time) {
 	for {
 		var next *modelCall
 		for _, c := range m.calls {
-			due := !c.deadline.IsZero() && !c.deadline.After(now)
-			if due && (next == nil || c.deadline.Before(next.deadline)) {
+			if c.deadline.IsZero() || c.deadline.After(now) {
+				continue
+			}
+			if next == nil || cmp.Or(c.deadline.Compare(next.deadline), cmp.Compare(c.given, next.given)) < 0 {
 				next = c
 			}
 		}
@@ -326,7 +329,7 @@ func (m *model) open(now time.Time, from wamp.ID, p *modelPlace, call *wamp.Call
 			c.details.Timeout = call.Options.Timeout
 			c.gap += 5 * time.Second
 		}
-		c.deadline, c.why = now.Add(c.gap), wamp.ErrTimeout
+		m.endAt(c, now.Add(c.gap), wamp.ErrTimeout)
 	}
 	m.calls = append(m.calls, c)
 	m.invoke(c, call)
@@ -350,105 +353,4 @@ func (m *model) chunk(c *modelCall, call *wamp.Call) bool {
 		m.invoke(c, call)
 	}
 	return true
-}
-
-func (m *model) cancel(now time.Time, from wamp.ID, cancel *wamp.Cancel) {
-	for _, c := range m.calls {
-		if c.caller != from || c.id != cancel.Request {
-			continue
-		}
-		able := m.callee(c.callee).Has(wamp.FeatureCallCanceling)
-		mode := cancel.Mode
-		if mode == wamp.CancelDefault {
-			mode = wamp.CancelKillNoWait
-		}
-		switch {
-		case c.killing && mode != wamp.CancelKillNoWait:
-		case mode == wamp.CancelUnknown:
-			m.giveUp(now, c, wamp.ErrInvalidArgument)
-		case mode == wamp.CancelSkip || !able:
-			m.sendError(from, wamp.TypeCall, c.id, wamp.ErrCanceled, wamp.OriginDealerDispatched)
-			m.remove(now, c)
-		case mode == wamp.CancelKillNoWait:
-			m.giveUp(now, c, wamp.ErrCanceled)
-		default:
-			m.interrupt(c, wamp.CancelKill, wamp.ErrCanceled)
-			c.killing = true
-			if grace := now.Add(5 * time.Second); c.deadline.IsZero() || grace.Before(c.deadline) {
-				c.deadline, c.why = grace, wamp.ErrCanceled
-			}
-		}
-		return
-	}
-}
-
-// answer handles a YIELD or ERROR for an INVOCATION.
-func (m *model) answer(now time.Time, from, invocation wamp.ID, message wamp.Message) bool {
-	for _, c := range m.calls {
-		if c.callee != from || c.invocation != invocation {
-			continue
-		}
-		switch answer := message.(type) {
-		case *wamp.Yield:
-			m.yield(now, c, answer)
-		case *wamp.Error:
-			m.send(c.caller, &wamp.Error{
-				RequestType: wamp.TypeCall, Request: c.id, Details: answer.Details, Error: answer.Error, Payload: answer.Payload,
-			})
-			m.remove(now, c)
-		}
-		return true
-	}
-	return invocation >= 1 && invocation <= m.lastInv[from]
-}
-
-func (m *model) yield(now time.Time, c *modelCall, y *wamp.Yield) {
-	result := &wamp.Result{Request: c.id, Payload: y.Payload}
-	result.Details.Progress = y.Options.Progress
-	result.Details.Custom = y.Options.Custom
-	if !y.Options.Progress {
-		m.send(c.caller, result)
-		m.remove(now, c)
-		return
-	}
-	if !c.options.ReceiveProgress || c.killing {
-		return
-	}
-	m.send(c.caller, result)
-	if c.gap > 0 {
-		c.deadline = now.Add(c.gap)
-	}
-}
-
-func (m *model) undeliverable(now time.Time, to wamp.ID, message wamp.Message, reason wamp.URI) {
-	switch message := message.(type) {
-	case *wamp.Invocation:
-		for _, c := range m.calls {
-			if c.callee != to || c.invocation != message.Request {
-				continue
-			}
-			if c.sent > 1 {
-				m.giveUp(now, c, reason)
-			} else {
-				m.sendError(c.caller, wamp.TypeCall, c.id, reason, wamp.OriginDealer)
-				m.remove(now, c)
-			}
-			return
-		}
-	case *wamp.Result:
-		if !message.Details.Progress {
-			m.sendError(to, wamp.TypeCall, message.Request, reason, wamp.OriginDealerDispatched)
-			return
-		}
-		for _, c := range m.calls {
-			if c.caller == to && c.id == message.Request {
-				m.giveUp(now, c, reason)
-				return
-			}
-		}
-	case *wamp.Error:
-		if message.RequestType == wamp.TypeCall && message.Origin == wamp.OriginCallee {
-			m.sendError(to, wamp.TypeCall, message.Request, reason, wamp.OriginDealerDispatched)
-		}
-	}
 }

@@ -65,7 +65,11 @@ func firstDifference(got, want string) string {
 
 // play runs the commands of a script and returns it with fresh answers.
 func play(script string) (string, error) {
-	p := &player{now: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), last: map[wamp.ID]wamp.Message{}}
+	p := &player{
+		decoder: wamp.NewDecoder(wamp.JSON),
+		now:     time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
+		last:    map[wamp.ID]wamp.Message{},
+	}
 	for i, line := range strings.SplitAfter(script, "\n") {
 		if strings.HasPrefix(line, "  ") {
 			continue
@@ -84,12 +88,13 @@ func play(script string) (string, error) {
 
 // A player is a realm and the script it acts in.
 type player struct {
-	dealer *dealer.Dealer // made by the first command that needs one
-	config dealer.Config
-	chance []int
-	now    time.Time
-	last   map[wamp.ID]wamp.Message // last delivery to each session
-	out    strings.Builder
+	dealer  *dealer.Dealer // made by the first command that needs one
+	config  dealer.Config
+	chance  []int
+	decoder *wamp.Decoder
+	now     time.Time
+	last    map[wamp.ID]wamp.Message // last delivery to each session
+	out     strings.Builder
 }
 
 func (p *player) command(line string) error {
@@ -237,10 +242,16 @@ func (p *player) receive(from, frame string) error {
 	if err != nil {
 		return fmt.Errorf("unknown command")
 	}
-	m, err := wamp.NewDecoder(wamp.JSON).Decode([]byte(frame))
+	buffer := []byte(frame)
+	m, err := p.decoder.Decode(buffer)
 	if err != nil {
 		return err
 	}
+	defer func() { // the dealer keeps nothing of a message
+		for i := range buffer {
+			buffer[i] = '!'
+		}
+	}()
 	out, violation := p.dealer.Receive(p.now, id, m)
 	if violation != nil {
 		p.printf("abort %d: %v", id, violation)

@@ -21,7 +21,7 @@ func (t *token) setBig(negative bool) {
 		t.number = numberBigNegative
 	}
 	if t.form != textPlain {
-		return
+		t.text, t.form = t.appendText(nil), textPlain
 	}
 	magnitude := bytes.TrimLeft(t.text, "\x00")
 	if len(magnitude) > 8 {
@@ -46,7 +46,7 @@ func (t *token) big() *big.Int {
 		v, _ := new(big.Int).SetString(string(t.text), 10)
 		return v
 	}
-	v := new(big.Int).SetBytes(t.appendText(nil))
+	v := new(big.Int).SetBytes(t.text)
 	if v.BitLen() > 8*maxBigBytes {
 		return nil
 	}

@@ -151,7 +151,7 @@ func (c *codec) text(what string) []byte {
 	if c.in.err != nil {
 		return nil
 	}
-	if t.kind != KindString {
+	if !c.in.isString(&t) {
 		c.in.fail(t.offset, "%s must be a string, not %v", what, t.kind)
 		return nil
 	}

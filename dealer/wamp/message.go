@@ -269,7 +269,12 @@ type CallOptions struct {
 	Progress        bool // more chunks follow
 	DiscloseMe      bool
 
-	Custom Dict // keys that begin with "_", forwarded to the callee; nil if none
+	// These ask for something that must be granted or refused, never ignored.
+	TrustLevel     string // "trust_level", a delivery guarantee; also read from "_trust_level"
+	RoutingKey     string // "rkey"; also read from "shard_key", "_shard_key", "_rkey"; integers in decimal
+	PassthruScheme string // "ppt_scheme"
+
+	Custom Dict // other keys that begin with "_", forwarded to the callee; nil if none
 }
 
 // CancelMode says how a call is to be cancelled (spec, "Call Canceling").

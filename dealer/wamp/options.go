@@ -41,7 +41,7 @@ func (c *codec) writeCallOptions(o *CallOptions) {
 }
 
 // progressDict visits the options of YIELD and the details of RESULT.
-func (c *codec) progressDict(what string, progress *bool, custom *Dict) {
+func (c *codec) progressDict(what, option string, progress *bool, custom *Dict) {
 	if !c.reading {
 		c.out.openMap(len(*custom) + count(*progress))
 		c.out.entries(*custom, 2)
@@ -51,7 +51,7 @@ func (c *codec) progressDict(what string, progress *bool, custom *Dict) {
 	}
 	for e := c.openDict(what); c.in.next(&e); {
 		if key := c.in.key(); string(key) == "progress" {
-			c.bool("progress", progress)
+			c.bool(option, progress)
 		} else {
 			c.custom(key, custom)
 		}
@@ -249,7 +249,7 @@ func (c *codec) option(what string, want Kind) (token, bool) {
 	if c.in.err != nil || t.kind == KindNull {
 		return t, false
 	}
-	if t.kind != want {
+	if t.kind != want && !(want == KindString && c.in.isString(&t)) {
 		c.in.fail(t.offset, "%s must be %v, not %v", what, want, t.kind)
 		return t, false
 	}

@@ -171,13 +171,19 @@ func (s *scanner) next(c *container) bool {
 func (s *scanner) key() []byte {
 	var t token
 	s.scan(&t)
-	if s.err == nil && t.kind != KindString && !(t.kind == KindBytes && s.serializer == JSON) {
+	if s.err == nil && !s.isString(&t) {
 		s.fail(t.offset, "a key must be a string, not %v", t.kind)
 	}
 	if s.serializer == JSON {
 		s.colon()
 	}
 	return s.plain(&t)
+}
+
+// isString reports whether t is a string where bytes have no place, so that one
+// in JSON that could stand for bytes does not.
+func (s *scanner) isString(t *token) bool {
+	return t.kind == KindString || t.kind == KindBytes && s.serializer == JSON
 }
 
 // plain returns the text of t without escapes and chunk heads. The result is

@@ -24,5 +24,6 @@ const (
 	textCut    = "the message ends in the middle of a value"
 	textDepth  = "lists and maps nest deeper than 64 levels"
 	textUTF8   = "a string is not valid UTF-8"
+	textLarge  = "a number is larger than float64 can hold"
 	textBeyond = "unexpected bytes after the end of the value"
 )

@@ -111,7 +111,7 @@ func (w *writer) copyKey(in *scanner, depth int) {
 	var t token
 	in.scan(&t)
 	if in.serializer == JSON {
-		if in.err == nil && t.kind != KindString && t.kind != KindBytes {
+		if in.err == nil && !in.isString(&t) {
 			in.fail(t.offset, "a key must be a string, not %v", t.kind)
 		}
 		in.colon()
@@ -195,7 +195,7 @@ func (w *writer) number(in *scanner, t *token) {
 		w.float(t.float(), true)
 	case numberFloat64:
 		if v := t.float(); in.serializer == JSON && math.IsInf(v, 0) {
-			w.fail("%w: a number larger than float64 can hold", ErrUntranscodable)
+			w.fail("%w: %s", ErrUntranscodable, textLarge)
 		}
 		w.float(t.float(), false)
 	default:

@@ -27,7 +27,7 @@ func (s *scanner) value(depth int) any {
 	case KindBool:
 		return t.truth
 	case KindNumber:
-		return t.numberValue()
+		return s.number(&t)
 	case KindString:
 		return string(s.plain(&t))
 	case KindBytes:
@@ -72,8 +72,17 @@ func (s *scanner) readDict(t *token, depth int) Dict {
 	return dict
 }
 
-// numberValue returns t as int64 where it fits, else as float64.
-func (t *token) numberValue() any {
+// number returns t as int64 where it fits, else as float64. JSON has numbers
+// that are larger still, which are refused.
+func (s *scanner) number(t *token) any {
+	v := t.value()
+	if f, ok := v.(float64); ok && s.serializer == JSON && math.IsInf(f, 0) {
+		s.fail(t.offset, textLarge)
+	}
+	return v
+}
+
+func (t *token) value() any {
 	switch t.number {
 	case numberUint:
 		if t.bits <= math.MaxInt64 {

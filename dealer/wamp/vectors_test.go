@@ -268,7 +268,6 @@ func orEmpty(d wamp.Dict) wamp.Dict {
 // callAttributes gives all options and details as {}, which those of the
 // vectors are; others make the fields differ from zero.
 func callAttributes(m wamp.Message) map[string]any {
-	empty := wamp.Dict{}
 	switch m := m.(type) {
 	case *wamp.Call:
 		return map[string]any{"request_id": m.Request, "options": emptyIf(reflect.ValueOf(m.Options).IsZero()), "procedure": m.Procedure}
@@ -291,7 +290,7 @@ func callAttributes(m wamp.Message) map[string]any {
 	case *wamp.Yield:
 		return map[string]any{"request_id": m.Request, "options": emptyIf(reflect.ValueOf(m.Options).IsZero())}
 	case *wamp.Error:
-		return map[string]any{"request_type": m.RequestType, "request_id": m.Request, "details": empty, "error": m.Error}
+		return map[string]any{"request_type": m.RequestType, "request_id": m.Request, "details": orEmpty(m.Details), "error": m.Error}
 	}
 	return nil
 }

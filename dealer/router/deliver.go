@@ -1,0 +1,123 @@
+package router
+
+import (
+	"errors"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// deliver pushes the deliveries of one step of the dealer, in order. A session
+// whose outbox refuses what it cannot do without is cut off. This ends: each
+// turn of the loop takes a session out of the realm.
+//
+// from is the session whose message led to them, nil if none did. It will wait
+// for the receivers that are congested, but not for itself: a callee that
+// reads nothing before its answer is taken would stop both.
+func (r *realm) deliver(b *Batch, now time.Time, out []dealer.Delivery, from *Session) {
+	r.push(b, now, out, from)
+	if len(r.gone) > 0 {
+		r.leaveGone(b, now)
+	}
+}
+
+// leaveGone takes the sessions that were cut off out of the dealer. Nobody
+// waits for those who are told.
+func (r *realm) leaveGone(b *Batch, now time.Time) {
+	for len(r.gone) > 0 {
+		s := r.gone[len(r.gone)-1]
+		r.gone = r.gone[:len(r.gone)-1]
+		r.push(b, now, r.dealer.Leave(now, s.id), nil)
+	}
+}
+
+func (r *realm) push(b *Batch, now time.Time, out []dealer.Delivery, from *Session) {
+	for _, d := range out {
+		s := r.sessions[d.To]
+		if s == nil {
+			continue // cut off in this step
+		}
+		if err := s.out.Push(d.Message); err != nil {
+			r.refused(b, now, s, d.Message, err)
+			continue
+		}
+		b.mark(s)
+		if from != nil && from != s {
+			b.wait(s, r.patience(d.Message))
+		}
+	}
+}
+
+// reply pushes a message that is not the dealer's to s, which is about to be
+// removed.
+func (r *realm) reply(b *Batch, s *Session, m wamp.Message) {
+	if err := s.out.Push(m); err != nil {
+		b.end(s, err)
+		return
+	}
+	b.mark(s)
+}
+
+// patience returns how long the sender of m waits if the receiver is
+// congested. Whoever calls a slow callee waits for it; but a callee is not
+// held up for long by a caller that does not read its answers, since its other
+// callers would wait as well.
+func (r *realm) patience(m wamp.Message) time.Duration {
+	switch m.(type) {
+	case *wamp.Invocation:
+		return r.router.config.StallLimit
+	case *wamp.Result, *wamp.Error:
+		return r.router.config.AnswerStallLimit
+	}
+	return 0
+}
+
+// refused handles a message that the outbox of s did not take. The recursion
+// ends: what the dealer puts in place of m is not replaced once more.
+func (r *realm) refused(b *Batch, now time.Time, s *Session, m wamp.Message, err error) {
+	r.counters.refused++
+	reason, ok := excuse(m, err)
+	if !ok {
+		r.cut(b, s, err)
+		return
+	}
+	r.push(b, now, r.dealer.Undeliverable(now, s.id, m, reason, err.Error()), nil)
+}
+
+// cut ends a session that does not take what it must.
+func (r *realm) cut(b *Batch, s *Session, err error) {
+	r.forget(s)
+	r.gone = append(r.gone, s)
+	b.end(s, err)
+	if errors.Is(err, ErrFull) {
+		r.counters.cutFull++
+	} else {
+		r.counters.cutOther++
+	}
+}
+
+// excuse returns the URI of the ERROR that a call ends with because m was
+// refused, or false if the session has to end instead.
+func excuse(m wamp.Message, err error) (wamp.URI, bool) {
+	switch m := m.(type) {
+	case *wamp.Invocation:
+		if errors.Is(err, ErrFull) {
+			return wamp.ErrUnavailable, true
+		}
+	case *wamp.Result:
+		if errors.Is(err, ErrFull) {
+			return wamp.ErrNetworkFailure, m.Details.Progress
+		}
+	case *wamp.Error:
+		if errors.Is(err, ErrFull) || m.Origin != wamp.OriginCallee {
+			return "", false
+		}
+	default:
+		return "", false
+	}
+	if errors.Is(err, ErrTooLarge) {
+		return wamp.ErrPayloadSizeExceeded, true
+	}
+	return wamp.ErrInvalidArgument, errors.Is(err, wamp.ErrUntranscodable)
+}

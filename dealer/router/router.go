@@ -1,0 +1,164 @@
+// Package router puts locks, timers, handshakes and bounded waits around the
+// dealers of a node's realms.
+//
+// A [Session] is stepped by the goroutine that read its message: under the
+// lock of its realm the dealer decides, and what it decided is appended to the
+// receivers' [Outbox]es before the lock is let go, so that order on the wire
+// is the dealer's order. Sending happens later and without a lock, when that
+// goroutine has nothing else to do ([Batch]).
+package router
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// The defaults of a Config.
+const (
+	DefaultMaxSessions      = 100_000
+	DefaultStallLimit       = 10 * time.Second
+	DefaultAnswerStallLimit = time.Second
+)
+
+// A Config sets up a Router.
+type Config struct {
+	// Realms are the realms that can be joined, by their Realm. Without Rand,
+	// a realm gets a random source of its own.
+	Realms []dealer.Config
+
+	// Agent is what WELCOME says about this router, such as "wampgate/1.0";
+	// default "wampgate".
+	Agent string
+
+	// Log takes what operators should know; default: nothing is logged.
+	Log *slog.Logger
+
+	// MaxSessions bounds the sessions of all realms; further HELLOs get an
+	// ABORT. Default 100,000.
+	MaxSessions int
+
+	// StallLimit is how long a sender waits for a congested callee before it
+	// goes on and the callee's outbox overflows. Default 10 s.
+	StallLimit time.Duration
+
+	// AnswerStallLimit is how long a callee waits for a congested caller.
+	// Default 1 s.
+	AnswerStallLimit time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Agent == "" {
+		c.Agent = "wampgate"
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxSessions <= 0 {
+		c.MaxSessions = DefaultMaxSessions
+	}
+	if c.StallLimit <= 0 {
+		c.StallLimit = DefaultStallLimit
+	}
+	if c.AnswerStallLimit <= 0 {
+		c.AnswerStallLimit = DefaultAnswerStallLimit
+	}
+	return c
+}
+
+// A Router is all realms of one node. Its methods may be called by any number
+// of goroutines at once.
+type Router struct {
+	config  Config
+	realms  map[wamp.URI]*realm
+	batches sync.Pool // of *Batch
+
+	mu      sync.Mutex           // guards the following fields; taken after a realm's lock
+	ids     map[wamp.ID]struct{} // of the sessions of all realms
+	closing bool
+	empty   chan struct{} // closed when closing and no session is left
+}
+
+// New returns a Router. It starts nothing. Realms are told apart by name: of
+// two with the same one the last counts, and one whose name is not a valid URI
+// cannot be joined.
+func New(c Config) *Router {
+	r := &Router{
+		config:  c.withDefaults(),
+		realms:  make(map[wamp.URI]*realm),
+		batches: sync.Pool{New: func() any { return new(Batch) }},
+		ids:     make(map[wamp.ID]struct{}),
+		empty:   make(chan struct{}),
+	}
+	for _, realm := range c.Realms {
+		if realm.Rand == nil {
+			realm.Rand = mathrand.IntN // chooses callees; nothing secret
+		}
+		r.realms[realm.Realm] = newRealm(r, realm)
+	}
+	return r
+}
+
+// Nearest returns a registered URI of the realm that uri is probably a
+// misspelling of. The search is bounded.
+func (r *Router) Nearest(realm, uri wamp.URI) (wamp.URI, bool) {
+	m := r.realms[realm]
+	if m == nil {
+		return "", false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dealer.Nearest(uri)
+}
+
+// newID returns a session id that no session of the router has: random over
+// the whole range (spec, section "Identifiers", global scope).
+func (r *Router) newID() (wamp.ID, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closing {
+		return 0, ErrShutdown
+	}
+	if len(r.ids) >= r.config.MaxSessions {
+		return 0, errTooManySessions
+	}
+	for {
+		id := randomID()
+		if _, taken := r.ids[id]; !taken {
+			r.ids[id] = struct{}{}
+			return id, nil
+		}
+	}
+}
+
+// forget gives back a session id.
+func (r *Router) forget(id wamp.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.ids, id)
+	if r.closing && len(r.ids) == 0 {
+		r.closeEmpty()
+	}
+}
+
+// randomID returns an ID from 1 to 2^53, each with the same chance.
+func randomID() wamp.ID {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return wamp.ID(binary.LittleEndian.Uint64(b[:])&(uint64(wamp.MaxID)-1)) + 1
+}
+
+// batch returns a Batch to be given back with release.
+func (r *Router) batch() *Batch { return r.batches.Get().(*Batch) } //nolint:errcheck,forcetypeassert // the pool holds nothing else
+
+// release takes a Batch back that has been flushed.
+func (r *Router) release(b *Batch) {
+	b.reset()
+	r.batches.Put(b)
+}

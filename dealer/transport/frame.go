@@ -1,0 +1,105 @@
+package transport
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// The first octets of unfragmented frames (RFC 6455, section 5.2).
+const (
+	frameText   = 0x81
+	frameBinary = 0x82
+	framePing   = 0x89
+)
+
+const maxHeader = 10 // of a frame that is not masked
+
+// A format is how the messages to one peer are put into frames.
+type format struct {
+	serializer wamp.Serializer
+	first      byte // octet of each frame
+}
+
+func newFormat(s wamp.Serializer) format {
+	if s.Binary() {
+		return format{s, frameBinary}
+	}
+	return format{s, frameText}
+}
+
+// append appends m as one frame. If m has no form in the serializer the error
+// says so, and dst is returned as it came.
+func (f format) append(dst []byte, m wamp.Message) ([]byte, error) {
+	start := len(dst)
+	var blank [maxHeader]byte
+	header := headerLen(sizeHint(m))
+	out, err := f.serializer.Append(append(dst, blank[:header]...), m)
+	if err != nil {
+		return dst, err
+	}
+	size := len(out) - start - header
+	if exact := headerLen(size); exact != header { // the hint was wrong
+		out = append(out, blank[:max(0, exact-header)]...)
+		copy(out[start+exact:], out[start+header:start+header+size])
+		out = out[:start+exact+size]
+	}
+	putHeader(out[start:], f.first, size)
+	return out, nil
+}
+
+// headerLen returns the length of the header of a frame with size bytes of
+// payload.
+func headerLen(size int) int {
+	switch {
+	case size < 126:
+		return 2
+	case size <= math.MaxUint16:
+		return 4
+	}
+	return maxHeader
+}
+
+func putHeader(b []byte, first byte, size int) {
+	b[0] = first
+	switch headerLen(size) {
+	case 2:
+		b[1] = byte(size)
+	case 4:
+		b[1] = 126
+		binary.BigEndian.PutUint16(b[2:], uint16(size)) //nolint:gosec // checked by headerLen
+	default:
+		b[1] = 127
+		binary.BigEndian.PutUint64(b[2:], uint64(size)) //nolint:gosec // a length
+	}
+}
+
+// sizeHint guesses the size of m in a frame.
+func sizeHint(m wamp.Message) int {
+	const head = 48 // type, ids, details of most messages
+	return head + payloadSize(payloadOf(m))
+}
+
+// payloadOf returns the payload of a message that a router sends, nil if that
+// type has none.
+func payloadOf(m wamp.Message) *wamp.Payload {
+	switch m := m.(type) {
+	case *wamp.Invocation:
+		return &m.Payload
+	case *wamp.Result:
+		return &m.Payload
+	case *wamp.Error:
+		return &m.Payload
+	case *wamp.Event:
+		return &m.Payload
+	}
+	return nil
+}
+
+func payloadSize(p *wamp.Payload) int {
+	if p == nil {
+		return 0
+	}
+	return len(p.Args) + len(p.Kwargs)
+}

@@ -1,0 +1,143 @@
+package transport
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/coder/websocket"
+
+	"github.com/wampgate/wampgate/dealer/router"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// A Handler serves WAMP over WebSocket: it is the [http.Handler] of the path
+// that clients connect to. Requests that are no WebSocket handshake get the
+// status that RFC 6455 asks for; one that offers no subprotocol spoken here
+// gets 400, one from a foreign page 403.
+type Handler struct {
+	config  Config
+	buffers bufferPool
+	serving sync.WaitGroup
+
+	mu      sync.Mutex // guards the following fields
+	peers   map[*peer]struct{}
+	closing bool
+}
+
+// New returns a Handler.
+func New(c Config) *Handler {
+	return &Handler{config: c.withDefaults(), peers: make(map[*peer]struct{})}
+}
+
+// ServeHTTP upgrades a request and serves the connection until it ends.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	subprotocol, serializer, ok := negotiate(r.Header)
+	if !ok && isUpgrade(r.Header) {
+		http.Error(w, "none of the subprotocols offered is spoken here; these are: "+strings.Join(Subprotocols(), ", "),
+			http.StatusBadRequest)
+		return
+	}
+	p := &peer{config: &h.config, name: r.RemoteAddr, decoder: wamp.NewDecoder(serializer), buffers: &h.buffers}
+	p.heartbeat.peer = p
+	if !h.enter(p) {
+		http.Error(w, "no room for more connections", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.leave(p)
+	if h.accept(p, w, r, subprotocol, serializer) {
+		p.serve()
+	}
+}
+
+// accept makes the handshake. If that fails, the request has been answered.
+func (h *Handler) accept(p *peer, w http.ResponseWriter, r *http.Request, subprotocol string, s wamp.Serializer) bool {
+	open := func(conn net.Conn) *socket {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		p.out = newOutbox(conn, s, &h.config, &h.buffers)
+		p.socket = &socket{Conn: conn, out: p.out, dry: p.batch.Flush}
+		if h.closing {
+			p.out.Close(router.ErrShutdown)
+		}
+		return p.socket
+	}
+	ws, err := websocket.Accept(&hijacker{w, open}, r, &websocket.AcceptOptions{
+		Subprotocols:    []string{subprotocol},
+		OriginPatterns:  h.config.OriginPatterns,
+		CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		h.config.Log.Info("handshake failed", "peer", p.name, "reason", err.Error())
+		if p.socket != nil {
+			_ = p.socket.Conn.Close()
+			p.out.stop()
+		}
+		return false
+	}
+	ws.SetReadLimit(-1) // readAll has its own
+	p.ws = ws
+	return true
+}
+
+// enter counts a connection in.
+func (h *Handler) enter(p *peer) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing || len(h.peers) >= h.config.MaxConns {
+		return false
+	}
+	h.peers[p] = struct{}{}
+	h.serving.Add(1)
+	return true
+}
+
+func (h *Handler) leave(p *peer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.peers, p)
+	h.serving.Done()
+}
+
+// Shutdown closes all connections, and waits until their goroutines have
+// ended; when ctx ends it stops being polite, and its error is ctx's. It is
+// meant to follow [router.Router.Shutdown], which ends the sessions. Requests
+// that come meanwhile or later get status 503.
+func (h *Handler) Shutdown(ctx context.Context) error {
+	h.closeAll(func(p *peer) { p.out.Close(router.ErrShutdown) })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.serving.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	h.closeAll(func(p *peer) { _ = p.socket.Conn.Close() })
+	<-done
+	return ctx.Err()
+}
+
+// closeAll calls end for each connection that is past its handshake, and lets
+// no more in.
+func (h *Handler) closeAll(end func(*peer)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closing = true
+	for p := range h.peers {
+		if p.socket != nil {
+			end(p)
+		}
+	}
+}
+
+// Conns returns how many connections are open.
+func (h *Handler) Conns() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.peers)
+}
