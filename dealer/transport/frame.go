@@ -2,8 +2,10 @@ package transport
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 
+	"github.com/wampgate/wampgate/dealer/router"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -20,26 +22,31 @@ const maxHeader = 10 // of a frame that is not masked
 type format struct {
 	serializer wamp.Serializer
 	first      byte // octet of each frame
+	limit      int  // bytes of a message
 }
 
-func newFormat(s wamp.Serializer) format {
+func newFormat(s wamp.Serializer, limit int) format {
 	if s.Binary() {
-		return format{s, frameBinary}
+		return format{s, frameBinary, limit}
 	}
-	return format{s, frameText}
+	return format{s, frameText, limit}
 }
 
-// append appends m as one frame. If m has no form in the serializer the error
-// says so, and dst is returned as it came.
+// append appends m as one frame. The error wraps [wamp.ErrUntranscodable] if m
+// has no form in the serializer, and [router.ErrTooLarge] if it has too large
+// a one; dst is then returned as it came.
 func (f format) append(dst []byte, m wamp.Message) ([]byte, error) {
 	start := len(dst)
 	var blank [maxHeader]byte
 	header := headerLen(sizeHint(m))
 	out, err := f.serializer.Append(append(dst, blank[:header]...), m)
 	if err != nil {
-		return dst, err
+		return dst, fmt.Errorf("encode %v: %w", m.Type(), err)
 	}
 	size := len(out) - start - header
+	if size > f.limit {
+		return dst, fmt.Errorf("%w: more than %d bytes", router.ErrTooLarge, f.limit)
+	}
 	if exact := headerLen(size); exact != header { // the hint was wrong
 		out = append(out, blank[:max(0, exact-header)]...)
 		copy(out[start+exact:], out[start+header:start+header+size])

@@ -113,7 +113,7 @@ func TestUndeliverable(t *testing.T) {
 		want     wamp.URI
 	}{
 		{"too large", wamp.JSON, wamp.JSON, `["` + strings.Repeat("x", 2000) + `"]`, wamp.ErrPayloadSizeExceeded},
-		{"too large with head", wamp.JSON, wamp.JSON, `["` + strings.Repeat("x", 1980) + `"]`, wamp.ErrPayloadSizeExceeded},
+		{"too large with head", wamp.JSON, wamp.JSON, `["` + strings.Repeat("x", 1987) + `"]`, wamp.ErrPayloadSizeExceeded},
 		{"too large, transcoded", wamp.MsgPack, wamp.JSON, "\x91" + bin, wamp.ErrPayloadSizeExceeded},
 		{"number as key", wamp.MsgPack, wamp.JSON, "\x91\x81\x01\x02", wamp.ErrInvalidArgument},
 		{"not a number", wamp.MsgPack, wamp.JSON, "\x91\xca\x7f\xc0\x00\x00", wamp.ErrInvalidArgument},

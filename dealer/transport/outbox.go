@@ -61,7 +61,7 @@ type waiter struct {
 }
 
 func newOutbox(conn net.Conn, s wamp.Serializer, config *Config, buffers *bufferPool) *outbox {
-	o := &outbox{conn: conn, try: newTryWriter(conn), format: newFormat(s), config: config, buffers: buffers}
+	o := &outbox{conn: conn, try: newTryWriter(conn), format: newFormat(s, config.MaxFrameOut), config: config, buffers: buffers}
 	o.wake.L = &o.mu
 	return o
 }
@@ -94,7 +94,7 @@ func (o *outbox) pushFrame(m wamp.Message) error {
 	b := o.room()
 	before := len(b.bytes)
 	var err error
-	if b.bytes, err = o.format.appendLimited(b.bytes, m, o.config.MaxFrameOut); err != nil {
+	if b.bytes, err = o.format.append(b.bytes, m); err != nil {
 		return err
 	}
 	o.queue.size += len(b.bytes) - before

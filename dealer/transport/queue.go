@@ -107,10 +107,9 @@ type undeliverable struct {
 	err     error
 }
 
-// encode returns everything in wire form. Messages that have none, or one of
-// more than limit bytes, are left out and returned beside. It takes the
-// queue's buffer.
-func (q *queue) encode(f format, limit int, buffers *bufferPool) (*buffer, []undeliverable) {
+// encode returns everything in wire form. Messages that have none are left out
+// and returned beside. It takes the queue's buffer.
+func (q *queue) encode(f format, buffers *bufferPool) (*buffer, []undeliverable) {
 	if len(q.raw) == 0 {
 		return q.wire, nil
 	}
@@ -125,7 +124,7 @@ func (q *queue) encode(f format, limit int, buffers *bufferPool) (*buffer, []und
 		out.bytes = append(out.bytes, wire[done:raw.at]...)
 		done = raw.at
 		var err error
-		if out.bytes, err = f.appendLimited(out.bytes, raw.message, limit); err != nil {
+		if out.bytes, err = f.append(out.bytes, raw.message); err != nil {
 			failed = append(failed, undeliverable{raw.message, err})
 		}
 	}

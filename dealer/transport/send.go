@@ -2,12 +2,10 @@ package transport
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/router"
-	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
 // writeChunk is how much the writer goroutine writes at a time. After each,
@@ -18,18 +16,6 @@ const writeChunk = 64 << 10
 // writing, before it leaves the rest to the writer goroutine: who flushes has
 // other peers to look after.
 const flushRounds = 3
-
-// appendLimited is append with a limit on the bytes of the message.
-func (f format) appendLimited(dst []byte, m wamp.Message, limit int) ([]byte, error) {
-	out, err := f.append(dst, m)
-	if err != nil {
-		return dst, fmt.Errorf("encode %s: %w", m.Type(), err)
-	}
-	if size := len(out) - len(dst); size > limit+maxHeader {
-		return dst, fmt.Errorf("%w: more than %d bytes", router.ErrTooLarge, limit)
-	}
-	return out, nil
-}
 
 // Flush writes what is queued as far as the connection takes it at once, and
 // leaves the rest to the writer goroutine. Where somebody is writing already,
@@ -71,7 +57,7 @@ func (o *outbox) next() {
 	}
 	o.mu.Unlock()
 	var failed []undeliverable
-	o.out, failed = q.encode(o.format, o.config.MaxFrameOut, o.buffers)
+	o.out, failed = q.encode(o.format, o.buffers)
 	o.rest = o.out.bytes
 	o.mu.Lock()
 	o.failed = append(o.failed, failed...)

@@ -77,6 +77,46 @@ func BenchmarkRelay(b *testing.B) {
 	}
 }
 
+func BenchmarkDecode(b *testing.B) {
+	for _, s := range serializers() {
+		for _, frame := range relayed(b, s, 16) {
+			m, err := wamp.NewDecoder(s).Decode(frame)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("%v/%v", s, m.Type()), func(b *testing.B) {
+				d := wamp.NewDecoder(s)
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := d.Decode(frame); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, s := range serializers() {
+		for _, frame := range relayed(b, s, 16) {
+			m, err := wamp.NewDecoder(s).Decode(frame)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("%v/%v", s, m.Type()), func(b *testing.B) {
+				buf := make([]byte, 0, 1<<10)
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := s.Append(buf, m); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkTranscode transcodes a list of small values of all kinds, about
 // size bytes in JSON.
 func BenchmarkTranscode(b *testing.B) {
