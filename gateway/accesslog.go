@@ -1,0 +1,209 @@
+package gateway
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// A record is the writer of one answer that remembers what the access log
+// shall say. Handlers find it with recordOf and fill in what they know. It
+// belongs to the goroutine of the request and to nobody once that is over.
+type record struct {
+	http.ResponseWriter
+
+	started time.Time
+	status  int   // sent, or 499 when nobody was there to read it
+	wrote   bool  // the header has left
+	out     int64 // bytes of the answer's body
+
+	// Of a call:
+	request   request
+	id        string // empty if this is no call
+	procedure wamp.URI
+	authid    string
+	in        int64 // bytes of the request's body, decompressed
+	events    int   // progressive results sent
+	outcome   outcome
+	err       error         // why it failed or was given up
+	killed    bool          // a CANCEL was sent
+	dealt     time.Duration // from CALL to the final event; 0 if there was none
+	confirmed time.Duration // from CANCEL to the callee's answer
+}
+
+// recordOf returns the record that w is or wraps. A writer that no access log
+// made gets one of its own.
+func recordOf(w http.ResponseWriter) *record {
+	for at := w; at != nil; {
+		if rec, ok := at.(*record); ok {
+			return rec
+		}
+		inner, ok := at.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		at = inner.Unwrap()
+	}
+	return &record{ResponseWriter: w, started: time.Now()}
+}
+
+// Unwrap is for http.ResponseController.
+func (rec *record) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
+
+// WriteHeader notes the status.
+func (rec *record) WriteHeader(code int) {
+	if code >= http.StatusOK && !rec.wrote {
+		rec.wrote, rec.status = true, code
+	}
+	rec.ResponseWriter.WriteHeader(code)
+}
+
+// Write counts.
+func (rec *record) Write(p []byte) (int, error) {
+	if !rec.wrote {
+		rec.WriteHeader(http.StatusOK)
+	}
+	n, err := rec.ResponseWriter.Write(p)
+	rec.out += int64(n)
+	return n, err
+}
+
+// FlushError is what http.ResponseController calls.
+func (rec *record) FlushError() error {
+	if !rec.wrote {
+		rec.WriteHeader(http.StatusOK)
+	}
+	return http.NewResponseController(rec.ResponseWriter).Flush()
+}
+
+// began notes a call.
+func (rec *record) began(c *call) {
+	rec.id, rec.procedure, rec.authid = c.id, c.procedure, c.owner.identity.Authid
+}
+
+// failed notes that the request could not be answered as it was meant to be.
+func (rec *record) failed(status int, err error) {
+	if !rec.wrote {
+		rec.status = status
+	}
+	if rec.err == nil {
+		rec.err = err
+	}
+	if rec.outcome == "" {
+		rec.outcome = outcomeError
+	}
+}
+
+// abandon gives a call up because of cause and notes what became of it.
+func (rec *record) abandon(c *call, cause error) {
+	rec.err = cause
+	rec.killed = c.dispatched.Load()
+	start := time.Now()
+	rec.outcome = c.confirm()
+	rec.confirmed = time.Since(start)
+}
+
+// logged writes the access log: one line for each request, when it is over.
+func (g *Gateway) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec, ok := g.records.Get().(*record)
+		if !ok {
+			rec = new(record)
+		}
+		*rec = record{ResponseWriter: w, started: time.Now()}
+		defer func() { // also when the answer is cut off by a panic
+			g.log(r, rec)
+			*rec = record{}
+			g.records.Put(rec)
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// log writes the line for one request.
+func (g *Gateway) log(r *http.Request, rec *record) {
+	level := slog.LevelInfo
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		level = slog.LevelDebug // probes come every few seconds
+	}
+	log := g.cfg.AccessLog
+	if !log.Enabled(r.Context(), level) {
+		return
+	}
+	took := time.Since(rec.started)
+	if rec.id == "" {
+		log.LogAttrs(r.Context(), level, "request",
+			slog.String("remote", remoteIP(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.Int("status", rec.status), slog.Int64("out", rec.out), slog.Duration("took", took))
+		return
+	}
+	log.LogAttrs(r.Context(), level, rec.sentence(took),
+		slog.String("id", rec.id), slog.String("procedure", string(rec.procedure)),
+		slog.String("authid", rec.authid), slog.String("remote", remoteIP(r)), slog.String("proto", r.Proto),
+		slog.Int("status", rec.status), slog.String("outcome", string(rec.outcome)),
+		slog.Int64("in", rec.in), slog.Int64("out", rec.out), slog.Int("events", rec.events),
+		slog.Duration("took", took), slog.Duration("dealt", rec.dealt), slog.Duration("confirmed", rec.confirmed))
+}
+
+// sentence tells what became of a call, such as "call c_9d2 demo.sleep client
+// gone after 1.2s -> CANCEL kill -> callee confirmed in 3ms (499)".
+func (rec *record) sentence(took time.Duration) string {
+	b := make([]byte, 0, 160)
+	b = append(b, "call "...)
+	b = append(b, rec.id...)
+	b = append(b, ' ')
+	b = append(b, rec.procedure...)
+	b = append(b, ' ')
+	if rec.err != nil {
+		b = append(b, rec.err.Error()...)
+	} else {
+		b = append(b, rec.outcome...)
+	}
+	b = append(b, " after "...)
+	b = append(b, round(took-rec.confirmed).String()...)
+	if rec.killed {
+		b = append(b, " -> CANCEL kill -> "...)
+		b = append(b, rec.fate()...)
+		b = append(b, " in "...)
+		b = append(b, round(rec.confirmed).String()...)
+	}
+	b = append(b, " ("...)
+	b = strconv.AppendInt(b, int64(rec.status), 10)
+	return string(append(b, ')'))
+}
+
+// fate says what came of a CANCEL.
+func (rec *record) fate() string {
+	switch rec.outcome {
+	case outcomeCanceled:
+		return "callee confirmed"
+	case outcomeCompletedLate:
+		return "callee had completed"
+	}
+	return "unconfirmed"
+}
+
+// round makes a duration short to read.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d >= time.Millisecond:
+		return d.Round(100 * time.Microsecond)
+	}
+	return d.Round(time.Microsecond)
+}
+
+// remoteIP returns the peer's address without its port.
+func remoteIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return strings.Trim(r.RemoteAddr, "[]")
+	}
+	return host
+}

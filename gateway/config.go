@@ -1,0 +1,114 @@
+package gateway
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// Config says what a Gateway serves and within which limits. Zero values mean
+// the defaults in the comments.
+type Config struct {
+	// Realm is the realm that all calls go to, for the text on "/".
+	Realm string
+	// Join opens a session in the realm; required. The gateway calls Leave on
+	// what it returns.
+	Join func(id wamp.Identity, out Outbox) (Session, error)
+	// WebSocket serves WAMP on /ws; nil means that nothing does.
+	WebSocket http.Handler
+	// Nearest finds a registered procedure with a similar name; nil finds none.
+	Nearest func(uri wamp.URI) (wamp.URI, bool)
+	// Safe tells whether a procedure was declared safe, which makes it
+	// callable by GET, HEAD and QUERY; nil means that none is.
+	Safe func(uri wamp.URI) bool
+
+	Log       *slog.Logger // failures; required
+	AccessLog *slog.Logger // one line per request; default: Log
+
+	// PublicURL is the address clients use, such as "https://gw.example.com".
+	// Problem types are absolute URIs below it; they are about:blank without.
+	PublicURL string
+	// Hosts, if not nil, are the names that a Host header may hold, without
+	// port, beside the loopback ones. It keeps web pages from reaching a
+	// gateway on loopback, which asks for no credentials, by DNS rebinding.
+	Hosts []string
+	// Anonymous is who calls without credentials; default: authid, authrole
+	// and authmethod "anonymous".
+	Anonymous wamp.Identity
+	// Debug lets tracebacks of callees out.
+	Debug bool
+
+	Timeout       time.Duration // of a call that names none; default 30 s
+	StreamTimeout time.Duration // of a streaming call that names none; default 10 min
+	MaxTimeout    time.Duration // longest allowed; default 1 h
+	KillGrace     time.Duration // how long the dealer waits for a killed callee; default 5 s
+
+	MaxPath  int   // bytes of the request path; default 2 KiB
+	MaxQuery int   // bytes of the query; default 8 KiB
+	MaxBody  int64 // bytes of the body of a unary call, decompressed; default 4 MiB
+	MaxFrame int   // bytes of one frame of a streamed upload; default 1 MiB
+
+	MaxCalls               int // in flight in total; default 10,000
+	MaxCallsPerPrincipal   int // in flight; default 256
+	MaxStreamsPerPrincipal int // of those, streaming; default 64
+
+	QueueEvents int // answers waiting to be written, per call; default 1,024
+	QueueBytes  int // of those; default 4 MiB
+
+	MaxSessions int           // principals with a session; default 10,000
+	SessionIdle time.Duration // after which a principal's session ends; default 5 min
+}
+
+// withDefaults returns a copy of cfg without zero limits.
+func (cfg Config) withDefaults() Config {
+	if cfg.Nearest == nil {
+		cfg.Nearest = func(wamp.URI) (wamp.URI, bool) { return "", false }
+	}
+	if cfg.Safe == nil {
+		cfg.Safe = func(wamp.URI) bool { return false }
+	}
+	if cfg.AccessLog == nil {
+		cfg.AccessLog = cfg.Log
+	}
+	if cfg.Anonymous == (wamp.Identity{}) {
+		cfg.Anonymous = wamp.Identity{Authid: "anonymous", Authrole: "anonymous", Authmethod: "anonymous"}
+	}
+	orDefault(&cfg.Timeout, 30*time.Second)
+	orDefault(&cfg.StreamTimeout, 10*time.Minute)
+	orDefault(&cfg.MaxTimeout, time.Hour)
+	orDefault(&cfg.KillGrace, 5*time.Second)
+	orDefault(&cfg.MaxPath, 2<<10)
+	orDefault(&cfg.MaxQuery, 8<<10)
+	orDefault(&cfg.MaxBody, 4<<20)
+	orDefault(&cfg.MaxFrame, 1<<20)
+	orDefault(&cfg.MaxCalls, 10_000)
+	orDefault(&cfg.MaxCallsPerPrincipal, 256)
+	orDefault(&cfg.MaxStreamsPerPrincipal, 64)
+	orDefault(&cfg.QueueEvents, 1024)
+	orDefault(&cfg.QueueBytes, 4<<20)
+	orDefault(&cfg.MaxSessions, 10_000)
+	orDefault(&cfg.SessionIdle, 5*time.Minute)
+	return cfg
+}
+
+// validate reports what is missing.
+func (cfg Config) validate() error {
+	switch {
+	case cfg.Join == nil:
+		return errors.New("gateway: Config.Join is missing")
+	case cfg.Log == nil:
+		return errors.New("gateway: Config.Log is missing")
+	}
+	return nil
+}
+
+// orDefault sets *v to d if it is zero.
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}

@@ -1,0 +1,84 @@
+// Package gateway is the HTTP side: it turns POST /call/{uri} into a WAMP CALL
+// and what the dealer says into an HTTP answer.
+//
+// A client that goes away cancels its call. Whatever fails becomes a problem
+// document that says who failed and whether to try again. The package knows
+// the dealer only as a Session that it joins and an Outbox that it hands over.
+package gateway
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// A Gateway serves the HTTP API of one realm. It is an http.Handler; Close
+// ends it.
+type Gateway struct {
+	cfg        Config
+	handler    http.Handler
+	principals *principals
+	csrf       *http.CrossOriginProtection
+
+	calls    sync.Pool // of *call, for unary calls
+	records  sync.Pool // of *record
+	buffers  sync.Pool // of *buffer, request bodies
+	endings  endings   // of event streams
+	inFlight atomic.Int64
+	draining atomic.Bool
+}
+
+// New returns a Gateway. It fails when a required part of cfg is missing.
+func New(cfg Config) (*Gateway, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	g := &Gateway{cfg: cfg.withDefaults(), csrf: http.NewCrossOriginProtection()}
+	g.principals = newPrincipals(&g.cfg)
+	g.handler = g.routes()
+	return g, nil
+}
+
+// routes lists every route with its middleware, outermost first.
+func (g *Gateway) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(settle, limitHeaders, g.logged, g.recovered, g.guarded)
+	r.NotFound(g.handle(g.notFound))
+	r.MethodNotAllowed(g.handle(g.methodNotAllowed(r)))
+
+	get := func(pattern string, h handlerFunc) {
+		r.Get(pattern, g.handle(h))
+		r.Head(pattern, g.handle(h))
+	}
+	get("/", g.welcome)
+	get("/healthz", g.healthz)
+	get("/readyz", g.readyz)
+	if g.cfg.WebSocket != nil {
+		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)
+	}
+	r.With(watched).HandleFunc("/call/{uri}", g.handle(g.call))
+	return r
+}
+
+// ServeHTTP implements http.Handler.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.handler.ServeHTTP(w, r)
+}
+
+// Drain makes /readyz answer 503, so that load balancers look elsewhere. Calls
+// are served as before.
+func (g *Gateway) Drain() { g.draining.Store(true) }
+
+// Close ends the sessions of all principals; calls in flight fail, and new
+// ones are refused. It is for after the HTTP server has stopped.
+func (g *Gateway) Close() {
+	g.Drain()
+	g.principals.close()
+}
+
+// confirmWait is how long to wait for the dealer's last word on a call that
+// was given up.
+func (g *Gateway) confirmWait() time.Duration { return g.cfg.KillGrace + dealerMargin }

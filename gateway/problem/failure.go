@@ -1,0 +1,138 @@
+package problem
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// A Failure is an ERROR that ended a call, with what its caller knows of it.
+type Failure struct {
+	URI     wamp.URI
+	Origin  wamp.Origin
+	Payload wamp.Payload // in any serializer; it is copied
+
+	Canceled  bool // this caller asked for the end
+	Killed    bool // an administrator did
+	Anonymous bool // the caller gave no credentials, so it may try some
+	Debug     bool // tracebacks may leave the house
+}
+
+// Of returns the problem that a failure is. A payload that has no form in JSON
+// is left out.
+func Of(f Failure) *Problem {
+	status, retry := statusOf(f.URI)
+	p := &Problem{Status: status, URI: f.URI, Source: sourceOf(f.Origin), Retry: retryOf(f, retry)}
+	p.special(f)
+	p.fill(f)
+	if p.Status == http.StatusServiceUnavailable && p.Header.Get("Retry-After") == "" {
+		p.RetryAfter(1)
+	}
+	return p
+}
+
+// special applies the rows of the table where the status hangs on more than
+// the URI.
+func (p *Problem) special(f Failure) {
+	switch {
+	case p.Status == http.StatusForbidden && f.Anonymous && authorization(f.URI):
+		p.Status = http.StatusUnauthorized
+	case f.URI == wamp.ErrPayloadSizeExceeded && f.Origin == wamp.OriginDealerDispatched:
+		p.Status = http.StatusBadGateway // it was the result that is too large
+	case canceled(f.URI) && f.Canceled:
+		p.Status = StatusClientClosed
+	case canceled(f.URI) && f.Killed:
+		p.Status = http.StatusConflict
+	}
+	if p.Status == http.StatusUnauthorized {
+		p.With("WWW-Authenticate", "Bearer")
+	}
+}
+
+// fill takes the error's arguments over.
+func (p *Problem) fill(f Failure) {
+	payload, err := f.Payload.Transcode(wamp.JSON)
+	if err != nil || payload.Empty() {
+		return
+	}
+	p.Detail = firstString(payload.Args)
+	p.Args = compactUnless(payload.Args, "[]")
+	kwargs := payload.Kwargs
+	if !f.Debug {
+		kwargs = withoutTraceback(kwargs)
+	}
+	p.Kwargs = compactUnless(kwargs, "{}")
+}
+
+// sourceOf returns who made the error.
+func sourceOf(o wamp.Origin) Source {
+	if o == wamp.OriginCallee {
+		return Callee
+	}
+	return Dealer
+}
+
+// retryOf corrects the table's verdict by how far the call came.
+func retryOf(f Failure, table Retry) Retry {
+	switch {
+	case f.Origin == wamp.OriginCallee && table != RetryUnknown:
+		return RetryNo
+	case f.Origin == wamp.OriginDealerDispatched && table == RetrySafe:
+		return RetryUnknown
+	}
+	return table
+}
+
+// canceled reports whether uri is one of the two spellings.
+func canceled(uri wamp.URI) bool { return uri == wamp.ErrCanceled || uri == wamp.ErrCancelled }
+
+// authorization reports whether credentials could help against uri.
+func authorization(uri wamp.URI) bool {
+	switch uri {
+	case wamp.ErrNotAuthorized, wamp.ErrAuthorizationDenied, wamp.ErrAuthorizationRequired, wamp.ErrNoSuchRole:
+		return true
+	}
+	return false
+}
+
+// firstString returns the first element of a JSON list if it is text.
+func firstString(list []byte) string {
+	var elements []json.RawMessage
+	if json.Unmarshal(list, &elements) != nil || len(elements) == 0 || elements[0][0] != '"' {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(elements[0], &s) != nil || s == "" || s[0] == 0 {
+		return "" // a leading NUL marks bytes, which are no text
+	}
+	return s
+}
+
+// withoutTraceback removes what tells strangers about a callee's insides.
+func withoutTraceback(object []byte) []byte {
+	if !bytes.Contains(object, []byte("traceback")) {
+		return object
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(object, &members) != nil {
+		return nil
+	}
+	delete(members, "traceback")
+	object, err := json.Marshal(members)
+	if err != nil {
+		return nil
+	}
+	return object
+}
+
+// compactUnless returns a copy of JSON b in one line, or nil when b says
+// nothing.
+func compactUnless(b []byte, empty string) []byte {
+	var line bytes.Buffer
+	if json.Compact(&line, b) != nil || line.String() == empty {
+		return nil
+	}
+	return line.Bytes()
+}

@@ -1,0 +1,312 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"time"
+)
+
+// The rhythm of a streamed answer.
+const (
+	commitTime    = time.Second      // after the CALL: how long the status may be held back
+	heartbeatTime = 15 * time.Second // silence after which a client is told that the stream lives
+	writeTime     = 30 * time.Second // for each piece; a client that takes longer is too slow
+	writeSize     = 64 << 10         // bytes of a piece
+	flushSize     = 32 << 10         // bytes of events that are written without waiting for more
+)
+
+// streamOut makes one call, whose arguments are there, and answers with a
+// stream of what the callee says.
+func (g *Gateway) streamOut(w http.ResponseWriter, r *http.Request, c *call, q *request) error {
+	if done, err := g.resume(w, r, q); done || err != nil {
+		return err
+	}
+	ctx := c.follow(r.Context())
+	if err := c.submit(ctx, q.callOptions(), q.payload); err != nil {
+		return g.giveUp(recordOf(w), c, err)
+	}
+	return g.newStreamOut(w, r, c, q).serve(ctx, nil)
+}
+
+// A streamOut writes one streamed answer. Its methods belong to the goroutine
+// of the request.
+//
+// The header is held back until the callee says something, so that an error
+// gets its own status, but for no longer than commitTime. Events are collected
+// while there are more, and flushed when the call's inbox ran dry: a fast
+// callee costs few writes, a slow one no delay.
+type streamOut struct {
+	gateway *Gateway
+	w       http.ResponseWriter
+	r       *http.Request
+	rec     *record
+	call    *call
+	request *request
+	form    streamForm
+	upload  *upload // nil if the body was read before
+
+	buf       []byte
+	seq       uint64    // of the event written last
+	committed bool      // the status is decided
+	dirty     bool      // there is something to flush
+	ended     bool      // the final event came
+	lost      bool      // the session ended, and the call with it
+	deadline  time.Time // of writes
+	timer     *time.Timer
+}
+
+func (g *Gateway) newStreamOut(w http.ResponseWriter, r *http.Request, c *call, q *request) *streamOut {
+	timer := time.NewTimer(commitTime)
+	timer.Stop()
+	return &streamOut{
+		gateway: g, w: w, r: r, rec: recordOf(w), call: c, request: q,
+		form:  newStreamForm(c, q),
+		timer: timer,
+	}
+}
+
+// serve writes the answer to its end. dispatched is closed once the CALL was
+// sent; nil means that it was. The error is for the handler to return.
+func (o *streamOut) serve(ctx context.Context, dispatched <-chan struct{}) error {
+	defer o.timer.Stop()
+	if dispatched == nil {
+		o.timer.Reset(commitTime)
+	}
+	if err := o.relay(ctx, dispatched); err != nil {
+		return o.conclude(err)
+	}
+	o.upload.settle()
+	return nil
+}
+
+// relay writes events until the final one. The error is why there is none, or
+// why it could not be written.
+func (o *streamOut) relay(ctx context.Context, dispatched <-chan struct{}) error {
+	for {
+		if err := o.drain(ctx); err != nil || o.ended {
+			return err
+		}
+		select {
+		case <-o.call.ready():
+		case <-dispatched:
+			dispatched = nil
+			o.timer.Reset(commitTime)
+		case <-o.timer.C:
+			if err := o.beat(); err != nil {
+				return err
+			}
+		case <-o.call.overdue():
+			return errTimeout
+		case <-ctx.Done():
+			return causeOf(ctx)
+		}
+	}
+}
+
+// drain writes all events that are there, and flushes.
+func (o *streamOut) drain(ctx context.Context) error {
+	before := o.rec.events
+	for !o.ended {
+		e, ok, err := o.call.poll()
+		if err != nil {
+			o.lost = !errors.Is(err, errSlowConsumer)
+			return err
+		}
+		if !ok {
+			break
+		}
+		if err := o.event(e); err != nil {
+			return err
+		}
+		if len(o.buf) < flushSize {
+			continue
+		}
+		if ctx.Err() != nil && !o.ended {
+			return causeOf(ctx)
+		}
+		if err := o.write(); err != nil {
+			return err
+		}
+	}
+	if o.rec.events > before {
+		o.call.progressed()
+	}
+	return o.flush()
+}
+
+// event adds one event to what is to be written. The error is a problem: that
+// of a call that failed, or of a result that the form has no word for.
+func (o *streamOut) event(e event) error {
+	o.ended = e.kind.final()
+	if o.ended {
+		o.rec.dealt = time.Since(o.call.started)
+	}
+	if e.kind == eventFailure {
+		return wholeHint(o.gateway.failure(o.w, o.call, o.request, e))
+	}
+	buf, err := o.form.event(o.opened(), o.seq+1, e)
+	if err != nil {
+		return badResult(err)
+	}
+	o.commit(buf)
+	o.seq++
+	if o.ended {
+		o.rec.outcome = outcomeOK
+		return nil
+	}
+	o.rec.events++
+	return nil
+}
+
+// say adds an event that tells of err, if the form has one. The log is told in
+// any case.
+func (o *streamOut) say(err error) bool {
+	p := o.gateway.problemFor(err, o.rec)
+	o.rec.failed(p.Status, err)
+	buf, ok := o.form.failure(o.buf, o.seq+1, p)
+	if ok {
+		o.seq++
+		o.buf = buf
+	}
+	return ok
+}
+
+// opened returns what is to be written next, with what opens a stream if
+// nothing was committed yet.
+func (o *streamOut) opened() []byte {
+	if o.committed {
+		return o.buf
+	}
+	return o.form.begin(o.buf)
+}
+
+// commit decides that buf is written, and if it is the first, on the header.
+// Nothing on the way may keep, transform or collect a stream.
+func (o *streamOut) commit(buf []byte) {
+	o.buf = buf
+	if o.committed {
+		return
+	}
+	o.committed, o.dirty = true, true
+	h := o.w.Header()
+	o.gateway.callHeaders(h, o.call, o.request)
+	h.Set("Content-Type", o.request.media)
+	h.Set("Cache-Control", "no-store, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+	o.w.WriteHeader(http.StatusOK)
+}
+
+// beat is called after a silence: it commits, or shows that the stream lives.
+func (o *streamOut) beat() error {
+	buf := o.opened()
+	if o.committed {
+		buf = o.form.beat(buf)
+	}
+	o.commit(buf)
+	o.timer.Reset(heartbeatTime)
+	return o.flush()
+}
+
+// write sends what was collected, without forcing it out. Each piece has its
+// own deadline, so that a slow client is only given up if it stalls.
+func (o *streamOut) write() error {
+	o.dirty = o.dirty || len(o.buf) > 0
+	for rest := o.buf; len(rest) > 0; {
+		piece := rest[:min(len(rest), writeSize)]
+		rest = rest[len(piece):]
+		o.extend()
+		if _, err := o.w.Write(piece); err != nil {
+			return o.broken(err)
+		}
+	}
+	if o.buf = o.buf[:0]; cap(o.buf) > 4*writeSize {
+		o.buf = nil // made by one large event
+	}
+	return nil
+}
+
+// flush forces out what was collected, and puts off the heartbeat.
+func (o *streamOut) flush() error {
+	if !o.dirty && len(o.buf) == 0 {
+		return nil
+	}
+	if err := o.write(); err != nil {
+		return err
+	}
+	o.extend()
+	if err := http.NewResponseController(o.w).Flush(); err != nil {
+		return o.broken(err)
+	}
+	o.dirty = false
+	o.timer.Reset(heartbeatTime)
+	return nil
+}
+
+// extend renews the deadline of writes. It is not exact to the second, which
+// saves asking for it with each event.
+func (o *streamOut) extend() {
+	now := time.Now()
+	if o.deadline.Sub(now) > writeTime-time.Second {
+		return
+	}
+	o.deadline = now.Add(writeTime)
+	// A writer without deadlines leaves it to the call's inbox to notice.
+	_ = http.NewResponseController(o.w).SetWriteDeadline(o.deadline)
+}
+
+// broken returns what a failed write means. A deadline shows in different
+// ways, HTTP version by version.
+func (o *streamOut) broken(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(o.deadline) {
+		return errSlowConsumer
+	}
+	return errClientGone
+}
+
+// conclude ends an answer that did not end with a result. A callee that still
+// works is told first; what it says to that is waited for last.
+func (o *streamOut) conclude(cause error) error {
+	if !o.ended {
+		o.call.stop(cause)
+	}
+	told := o.tell(cause)
+	if told {
+		o.upload.settle()
+	} else {
+		o.upload.cut()
+	}
+	if !o.ended {
+		abandon(o.rec, o.call, cause, o.lost)
+	}
+	if told {
+		return nil
+	}
+	return cause
+}
+
+// tell lets the client know why there is no result: by a status if that is
+// still free, else by an event. It reports false when the client cannot be told
+// and the answer must be cut off.
+func (o *streamOut) tell(cause error) bool {
+	switch {
+	case clientGone(cause):
+		return false
+	case !o.committed:
+		o.gateway.fail(o.w, o.r, cause)
+		return http.NewResponseController(o.w).Flush() == nil
+	}
+	said := o.say(cause)
+	return o.flush() == nil && said
+}
+
+// abandon gives a call up and notes what became of it; a lost call has ended
+// with its session, and there is nobody to ask.
+func abandon(rec *record, c *call, cause error, lost bool) {
+	if lost {
+		rec.failed(http.StatusServiceUnavailable, cause)
+		return
+	}
+	rec.abandon(c, cause)
+}

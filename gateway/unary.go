@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway/problem"
+)
+
+// call serves /call/{uri} with any method.
+func (g *Gateway) call(w http.ResponseWriter, r *http.Request) error {
+	switch r.Method {
+	case http.MethodPost:
+		return g.callWith(w, r)
+	case http.MethodGet, http.MethodHead, methodQuery:
+		return g.callSafe(w, r)
+	}
+	return g.refuseMethod(w, r)
+}
+
+// methodQuery is the method of RFC 10008: a GET with a body.
+const methodQuery = "QUERY"
+
+// callSafe serves the methods that need a procedure declared safe.
+func (g *Gateway) callSafe(w http.ResponseWriter, r *http.Request) error {
+	uri, err := procedureOf(r)
+	if err != nil {
+		return err
+	}
+	if !g.cfg.Safe(uri) {
+		return g.refuseMethod(w, r)
+	}
+	return g.callWith(w, r)
+}
+
+// callWith makes a call of a request, whatever the method.
+func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
+	rec := recordOf(w)
+	q := &rec.request
+	if err := g.read(r, q); err != nil {
+		return err
+	}
+	b := g.newBuffer()
+	defer g.freeBuffer(b)
+	if err := g.readPayload(w, r, q, b); err != nil {
+		return err
+	}
+	rec.in = int64(len(b.body()))
+
+	c, err := g.open(q.procedure, q.streams())
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	rec.began(c)
+	switch {
+	case q.in.streams():
+		return g.streamIn(w, r, c, q)
+	case q.out.streams():
+		return g.streamOut(w, r, c, q)
+	}
+	return g.unary(w, r, c, q)
+}
+
+// readPayload reads the arguments, unless the body is streamed.
+func (g *Gateway) readPayload(w http.ResponseWriter, r *http.Request, q *request, b *buffer) (err error) {
+	switch {
+	case q.in.streams():
+		return nil
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		q.payload, err = q.queryPayload()
+		return err
+	}
+	if err := g.readBody(w, r, b); err != nil {
+		return err
+	}
+	q.payload, err = q.body.payload(b, q.envelope)
+	return err
+}
+
+// unary makes one call and answers with its result.
+func (g *Gateway) unary(w http.ResponseWriter, r *http.Request, c *call, q *request) error {
+	rec := recordOf(w)
+	sent := time.Now()
+	err := c.submit(r.Context(), q.callOptions(), q.payload)
+	if err != nil {
+		return g.giveUp(rec, c, err)
+	}
+	e, err := c.next(r.Context())
+	if err != nil {
+		return g.giveUp(rec, c, err)
+	}
+	rec.dealt = time.Since(sent)
+	c.timing = serverTiming(sent.Sub(rec.started), rec.dealt)
+	if e.kind == eventFailure {
+		return g.failure(w, c, q, e)
+	}
+	if err := g.writeResult(w, c, q, e); err != nil {
+		return err
+	}
+	rec.outcome = outcomeOK
+	return nil
+}
+
+// giveUp ends a call that will not be answered, and returns why.
+func (g *Gateway) giveUp(rec *record, c *call, cause error) error {
+	if _, ended := errors.AsType[*problem.Problem](cause); ended {
+		return cause // the session is gone, and the call with it
+	}
+	rec.abandon(c, cause)
+	return cause
+}
+
+// failure returns the problem of a call that ended with an ERROR.
+func (g *Gateway) failure(w http.ResponseWriter, c *call, q *request, e event) error {
+	g.callHeaders(w.Header(), c, q)
+	p := g.problemOf(c, e)
+	if p.URI == wamp.ErrInvalidArgument && !q.envelope && q.payload.Serializer == wamp.JSON && envelopeKeys(q.payload.Kwargs) {
+		p.Detail = strings.TrimSpace(p.Detail + " (if the body was meant to hold both args and kwargs, add ?body=call)")
+	}
+	return p
+}
+
+// refuseMethod answers OPTIONS, and refuses what /call/{uri} does not do.
+func (g *Gateway) refuseMethod(w http.ResponseWriter, r *http.Request) error {
+	allow := []string{http.MethodPost, http.MethodOptions}
+	if uri, err := procedureOf(r); err == nil && g.cfg.Safe(uri) {
+		allow = append(allow, http.MethodGet, http.MethodHead, methodQuery)
+	}
+	slices.Sort(allow)
+	return refuse(w, r, allow)
+}
+
+// methodNotAllowed serves requests for a path that knows other methods.
+func (g *Gateway) methodNotAllowed(mux *chi.Mux) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		path := r.URL.RawPath
+		if path == "" {
+			path = r.URL.Path
+		}
+		if strings.HasPrefix(path, "/call/") {
+			return g.refuseMethod(w, r)
+		}
+		allow := []string{http.MethodOptions}
+		for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+			if mux.Match(chi.NewRouteContext(), m, path) {
+				allow = append(allow, m)
+			}
+		}
+		slices.Sort(allow)
+		return refuse(w, r, allow)
+	}
+}
+
+// refuse answers OPTIONS with what is allowed, and other methods with 405.
+func refuse(w http.ResponseWriter, r *http.Request, allow []string) error {
+	list := strings.Join(allow, ", ")
+	if r.Method == http.MethodOptions {
+		w.Header().Set("Allow", list)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	detail := "the method " + quoteShort(r.Method) + " is not for this path; allowed: " + list
+	if r.Method == http.MethodPut {
+		detail += "; curl -T sends PUT: add -X POST"
+	}
+	return problem.New(http.StatusMethodNotAllowed, uriMethod, detail).With("Allow", list)
+}
