@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+type devCommand struct{ settings }
+
+// Run serves, together with a callee that offers the sample procedures over
+// WebSocket, until ctx ends. It says where when the samples can be called.
+func (c *devCommand) Run(ctx context.Context, p *process) error {
+	log := newLog(p.Stderr, c.LogFormat, c.LogLevel)
+	n, err := newNode(&c.settings, log)
+	if err != nil {
+		return err
+	}
+	return n.serve(ctx, func(ctx context.Context) error {
+		if err := n.startDemo(ctx, wamp.URI(c.Realm[0]), log); err != nil {
+			return err
+		}
+		return n.announce(p.Stdout)
+	})
+}
+
+// startDemo starts the callees of the sample procedures and waits until all of
+// them are registered. They stop when ctx ends; n waits for them.
+func (n *node) startDemo(ctx context.Context, realm wamp.URI, log *slog.Logger) error {
+	url := "ws://" + reachable(n.listener.Addr()) + "/ws"
+	callees := []*callee{
+		{url: url, serializer: wamp.JSON, realm: realm, procedures: demoProcedures(), log: log},
+		{url: url, serializer: wamp.MsgPack, realm: realm, procedures: demoBinaryProcedures(), log: log},
+	}
+	ready, failed := make(chan struct{}, len(callees)), make(chan error, len(callees))
+	for _, c := range callees {
+		var once sync.Once
+		n.work.Go(func() {
+			err := c.serve(ctx, func() { once.Do(func() { ready <- struct{}{} }) })
+			if err != nil {
+				failed <- err
+			}
+		})
+	}
+	for range callees {
+		select {
+		case <-ready:
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// reachable returns the address under which this machine reaches a listener,
+// which may listen on all of its addresses.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	loopback := net.TCPAddr{IP: net.IPv6loopback, Port: tcp.Port}
+	if tcp.IP.To4() != nil {
+		loopback.IP = net.IPv4(127, 0, 0, 1)
+	}
+	return loopback.String()
+}

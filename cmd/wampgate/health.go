@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// healthTimeout is how long a gateway that is well may take to say so.
+const healthTimeout = 3 * time.Second
+
+type healthCommand struct {
+	URL   string `group:"Gateway" name:"url" default:"${url}" help:"Where the gateway is."`
+	Ready bool   `help:"Ask whether it accepts calls, not only whether it lives."`
+}
+
+// Run succeeds if the gateway answers that it is well. It serves as health
+// check where there is no shell and no curl.
+func (c *healthCommand) Run(ctx context.Context, p *process) error {
+	path := "/healthz"
+	if c.Ready {
+		path = "/readyz"
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+path, nil)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	resp, err := newClient().Do(req)
+	if err != nil {
+		return noAnswer(context.WithoutCancel(ctx), c.URL, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing is lost with it
+	if resp.StatusCode != http.StatusOK {
+		return &exitError{exitUnavailable, fmt.Errorf("%s%s: %s", c.URL, path, resp.Status)}
+	}
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxProblem)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Stdout, "ok")
+	return err
+}

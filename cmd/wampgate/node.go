@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer"
+	"github.com/wampgate/wampgate/dealer/router"
+	"github.com/wampgate/wampgate/dealer/transport"
+	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway"
+)
+
+// lastWords is how long ending may take beyond the time to drain.
+const lastWords = 15 * time.Second
+
+// A node is a gateway and the dealer behind it, in this process.
+type node struct {
+	settings *settings
+	log      *slog.Logger
+
+	router  *router.Router
+	sockets *transport.Handler
+	gateway *gateway.Gateway
+	server  *gateway.Server
+	admin   *http.Server // nil if there is no admin listener
+
+	// Set by serve.
+	listener, adminListener net.Listener
+	work                    sync.WaitGroup // everything that serve started
+	stopWork                context.CancelFunc
+}
+
+// newNode puts a node together. It starts nothing.
+func newNode(s *settings, log *slog.Logger) (*node, error) {
+	n := &node{settings: s, log: log, stopWork: func() {}}
+	n.router = router.New(routerConfig(s, log))
+	n.sockets = transport.New(transportConfig(s, n.router, log))
+	var err error
+	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {
+		return nil, err
+	}
+	n.server = gateway.NewServer(gateway.ServerConfig{
+		Handler:  n.gateway,
+		Log:      log,
+		Drain:    max(s.Drain, time.Nanosecond), // zero would be the default
+		Draining: n.gateway.Drain,
+		Goodbye:  n.sayGoodbye,
+	})
+	if s.AdminListen != "" {
+		n.admin = newAdminServer(n.gateway, log)
+	}
+	return n, nil
+}
+
+// sayGoodbye ends all WAMP sessions, those of the samples first.
+func (n *node) sayGoodbye(ctx context.Context) {
+	n.stopWork()
+	n.router.Shutdown(ctx)
+	if err := n.sockets.Shutdown(ctx); err != nil {
+		n.log.Warn("WebSocket connections were cut", "err", err)
+	}
+}
+
+func routerConfig(s *settings, log *slog.Logger) router.Config {
+	config := router.Config{Agent: "wampgate/" + version, Log: log, MaxSessions: s.MaxSessions}
+	for _, realm := range s.Realm {
+		config.Realms = append(config.Realms, dealer.Config{
+			Realm:            wamp.URI(realm),
+			Strict:           s.Compat == "strict",
+			Disclose:         disclosePolicy(s.Disclose),
+			KillGrace:        s.KillGrace,
+			MaxRegistrations: s.MaxRegistrations,
+			MaxCalls:         s.MaxCalls,
+		})
+	}
+	return config
+}
+
+func disclosePolicy(name string) dealer.DisclosePolicy {
+	switch name {
+	case "either":
+		return dealer.DiscloseEither
+	case "always":
+		return dealer.DiscloseAlways
+	case "never":
+		return dealer.DiscloseNever
+	}
+	return dealer.DiscloseBoth
+}
+
+func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.Config {
+	return transport.Config{
+		Router:         r,
+		Log:            log,
+		OriginPatterns: s.WSOrigins,
+		MaxFrame:       int(s.MaxMessage),
+		MaxFrameOut:    int(s.MaxMessage),
+		Queue:          int(s.Queue),
+		HelloTimeout:   s.HelloTimeout,
+		PingInterval:   s.PingInterval,
+		PingTimeout:    s.PingTimeout,
+		WriteTimeout:   s.WriteTimeout,
+		MaxConns:       s.MaxSessions,
+	}
+}
+
+func (n *node) gatewayConfig() gateway.Config {
+	s, realm := n.settings, wamp.URI(n.settings.Realm[0])
+	return gateway.Config{
+		Realm:     string(realm),
+		WebSocket: n.sockets,
+		Nearest:   func(uri wamp.URI) (wamp.URI, bool) { return n.router.Nearest(realm, uri) },
+		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
+			session, err := n.router.JoinLocal(realm, id, callerRoles(), "wampgate HTTP", out)
+			if err != nil {
+				return nil, err // not a nil *Session in an interface
+			}
+			return session, nil
+		},
+		Log:       n.log,
+		PublicURL: s.PublicURL,
+		Hosts:     allowedHosts(s),
+
+		Timeout:       s.CallTimeout,
+		StreamTimeout: s.StreamTimeout,
+		MaxTimeout:    s.MaxTimeout,
+		KillGrace:     s.KillGrace,
+
+		MaxBody:                int64(s.MaxBody),
+		MaxFrame:               int(s.MaxFrame),
+		MaxCalls:               s.MaxCalls,
+		MaxCallsPerPrincipal:   s.MaxCallsEach,
+		MaxStreamsPerPrincipal: s.MaxStreamsEach,
+		QueueBytes:             int(s.Queue),
+	}
+}
+
+// callerRoles are the roles of the sessions that HTTP calls run on.
+func callerRoles() wamp.Roles {
+	return wamp.Roles{Caller: true, CallerFeatures: wamp.FeatureProgressiveCallResults |
+		wamp.FeatureProgressiveCallInvocations | wamp.FeatureCallTimeout |
+		wamp.FeatureCallCanceling | wamp.FeatureCallerIdentification}
+}
+
+// allowedHosts returns the host names that requests may ask for; nil means any.
+// A gateway that only this machine reaches and that asks for no credentials
+// must know its names, or any web page could call it by DNS rebinding.
+func allowedHosts(s *settings) []string {
+	host, _, err := net.SplitHostPort(s.Listen)
+	ip := net.ParseIP(host)
+	if err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil
+	}
+	hosts := []string{}
+	if u, err := url.Parse(s.PublicURL); err == nil && u.Host != "" {
+		hosts = append(hosts, u.Hostname())
+	}
+	return hosts
+}
+
+// serve listens and serves until ctx ends, then drains and returns when all
+// that it started has ended. When the node can be reached it calls started,
+// whose context ends when the node has drained.
+func (n *node) serve(ctx context.Context, started func(context.Context) error) error {
+	if err := n.listen(ctx); err != nil {
+		return err
+	}
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	n.stopWork = stop
+	failed := make(chan error, 3) // one for each of the following
+	n.work.Go(func() { failed <- n.server.Serve(n.listener) })
+	if n.admin != nil {
+		n.work.Go(func() { failed <- n.serveAdmin() })
+	}
+	n.work.Go(func() {
+		if err := started(working); err != nil {
+			failed <- err
+		}
+	})
+	var err error
+	select {
+	case <-ctx.Done():
+		n.log.Info("draining", "at_most", n.settings.Drain)
+	case err = <-failed:
+	}
+	return errors.Join(err, n.shutdown())
+}
+
+// listen takes the addresses.
+func (n *node) listen(ctx context.Context) error {
+	var err error
+	if n.listener, err = n.server.Listen(ctx, n.settings.Listen); err != nil {
+		return listenError("listen", err)
+	}
+	if n.admin == nil {
+		return nil
+	}
+	var config net.ListenConfig
+	if n.adminListener, err = config.Listen(ctx, "tcp", n.settings.AdminListen); err != nil {
+		return errors.Join(listenError("admin-listen", err), n.listener.Close())
+	}
+	return nil
+}
+
+// listenError says what to do about an address that cannot be had.
+func listenError(setting string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w\n  Stop what listens there, or choose another address with --%s; port 0 takes a free one", err, setting)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w\n  Ports below 1024 need privileges; choose another address with --%s", err, setting)
+	}
+	return err
+}
+
+// shutdown ends the node and waits for everything that it started.
+func (n *node) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), n.settings.Drain+lastWords)
+	defer cancel()
+	err := n.server.Shutdown(ctx)
+	n.stopWork() // Goodbye has, unless the server never ran
+	n.gateway.Close()
+	if n.admin != nil {
+		err = errors.Join(err, n.admin.Close())
+	}
+	n.work.Wait()
+	return err
+}
+
+// announce says where the node is reached.
+func (n *node) announce(w io.Writer) error {
+	addr := reachable(n.listener.Addr())
+	parts := []string{"wampgate " + version, "http://" + addr, "ws://" + addr + "/ws", "realm=" + strings.Join(n.settings.Realm, ",")}
+	if n.admin != nil {
+		parts = append(parts, "admin=http://"+reachable(n.adminListener.Addr()))
+	}
+	_, err := fmt.Fprintln(w, strings.Join(parts, "  "))
+	return err
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// fileSettings are settings that may also come from a file.
+type fileSettings struct {
+	Config string `short:"c" placeholder:"FILE" help:"Configuration file (YAML); also WAMPGATE_CONFIG."`
+	settings
+}
+
+type serveCommand struct{ fileSettings }
+
+// Run serves until ctx ends, and drains.
+func (c *serveCommand) Run(ctx context.Context, p *process, s *sources) error {
+	if err := c.mayServe(s); err != nil {
+		return err
+	}
+	n, err := newNode(&c.settings, newLog(p.Stderr, c.LogFormat, c.LogLevel))
+	if err != nil {
+		return err
+	}
+	return n.serve(ctx, func(context.Context) error { return n.announce(p.Stdout) })
+}
+
+// mayServe refuses settings under which nobody could call anything.
+func (c *settings) mayServe(s *sources) error {
+	if c.Anonymous {
+		return nil
+	}
+	where := "the configuration file"
+	if s.path != "" {
+		where = s.path
+	}
+	return &exitError{exitUsage, fmt.Errorf(`nobody may call anything, so there is nothing to serve
+  To let anybody in who reaches %s, put "anonymous: true" into %s,
+  or set WAMPGATE_ANONYMOUS=true, or give --anonymous.
+  To try things out on this machine run 'wampgate dev'`, c.Listen, where)}
+}
+
+type checkConfigCommand struct{ fileSettings }
+
+// Run prints the settings in force, each with the place where it was made, as
+// a configuration file.
+func (c *checkConfigCommand) Run(kctx *kong.Context, p *process, s *sources) error {
+	for _, flag := range kctx.Flags() {
+		if flag.Group == nil {
+			continue
+		}
+		line := flag.Name + ": " + yamlValue(kctx.FlagValue(flag))
+		if _, err := fmt.Fprintf(p.Stdout, "%-44s # %s\n", line, s.where(flag.Name)); err != nil {
+			return err
+		}
+	}
+	return c.mayServe(s)
+}
+
+// yamlValue writes the value of a setting as YAML would have it.
+func yamlValue(v any) string {
+	switch v := v.(type) {
+	case []string:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = yamlValue(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case string:
+		if v == "" || strings.ContainsAny(v, "*#[]{}&!|>'\"%@`") {
+			return strconv.Quote(v)
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+// BeforeResolve reads the file and the environment and refuses what no setting
+// takes.
+func (*settings) BeforeResolve(kctx *kong.Context, s *sources) error {
+	path := ""
+	for _, flag := range kctx.Flags() {
+		if flag.Name == "config" {
+			path, _ = kctx.FlagValue(flag).(string)
+			if path == "" {
+				path = s.env[variable("config")]
+			}
+		}
+	}
+	return s.load(kctx.Flags(), path)
+}
+
+// AfterApply checks the settings and says of each fault where it was made.
+func (c *settings) AfterApply(kctx *kong.Context, s *sources) error {
+	for _, step := range kctx.Path {
+		if step.Flag != nil && !step.Resolved {
+			s.made[step.Flag.Name] = "--" + step.Flag.Name
+		}
+	}
+	var errs []error
+	for _, f := range c.faults() {
+		errs = append(errs, &settingError{s.where(f.name), f.name + ": " + f.text})
+	}
+	return errors.Join(errs...)
+}

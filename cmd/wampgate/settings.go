@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// settings are what an operator may choose. A field is the flag --name, the
+// environment variable WAMPGATE_NAME and the key name of the configuration
+// file, and wins in that order. The group tag is what makes a flag a setting.
+type settings struct {
+	Listen      string   `group:"Addresses" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for HTTP and WebSocket; port 0 takes a free one."`
+	AdminListen string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks and profiles; empty turns it off."`
+	PublicURL   string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
+	WSOrigins   []string `group:"Addresses" name:"ws-origins" placeholder:"HOST" help:"Other hosts whose pages may open a WebSocket, such as *.example.com."`
+
+	Realm     []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
+	Anonymous bool     `group:"Access" default:"${anonymous}" negatable:"" help:"Let anybody in, as role anonymous."`
+	Compat    string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
+	Disclose  string   `group:"Access" default:"both" enum:"both,either,always,never" help:"Who must agree before a callee is told its caller: ${enum}."`
+
+	MaxBody          size `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
+	MaxFrame         size `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
+	MaxMessage       size `group:"Limits" default:"4MiB" help:"Bytes of one WebSocket message, either way."`
+	Queue            size `group:"Limits" default:"4MiB" help:"Bytes waiting for one WebSocket peer or HTTP call."`
+	MaxSessions      int  `group:"Limits" default:"100000" help:"WAMP sessions of the gateway."`
+	MaxRegistrations int  `group:"Limits" default:"100000" help:"Registrations of a realm."`
+	MaxCalls         int  `group:"Limits" default:"10000" help:"Calls in flight of a realm."`
+	MaxCallsEach     int  `group:"Limits" default:"256" help:"HTTP calls in flight of one principal."`
+	MaxStreamsEach   int  `group:"Limits" default:"64" help:"HTTP streams of one principal."`
+
+	CallTimeout   time.Duration `group:"Timeouts" default:"30s" help:"Time an HTTP call has unless it asks for another."`
+	StreamTimeout time.Duration `group:"Timeouts" default:"10m" help:"The same for calls with a streamed request or answer."`
+	MaxTimeout    time.Duration `group:"Timeouts" default:"1h" help:"The most that an HTTP call may ask for."`
+	KillGrace     time.Duration `group:"Timeouts" default:"5s" help:"How long a canceled call waits for its callee's word."`
+	HelloTimeout  time.Duration `group:"Timeouts" default:"10s" help:"How long a WebSocket peer may take to say HELLO."`
+	PingInterval  time.Duration `group:"Timeouts" default:"30s" help:"Time between the pings of a WebSocket peer."`
+	PingTimeout   time.Duration `group:"Timeouts" default:"20s" help:"How long it may be silent after one."`
+	WriteTimeout  time.Duration `group:"Timeouts" default:"30s" help:"How long a peer may take no bytes before it is cut off."`
+	Drain         time.Duration `group:"Timeouts" default:"20s" help:"How long calls in flight may go on after SIGTERM."`
+
+	LogFormat string `group:"Logs" default:"text" enum:"text,json" help:"Format of the log: ${enum}."`
+	LogLevel  string `group:"Logs" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
+}
+
+// A fault is a setting that cannot be used, and why.
+type fault struct{ name, text string }
+
+// faults checks what the types of the fields cannot express.
+func (s *settings) faults() []fault {
+	var all []fault
+	add := func(name, text string) {
+		if text != "" {
+			all = append(all, fault{name, text})
+		}
+	}
+	add("listen", addressFault(s.Listen))
+	if s.AdminListen != "" {
+		add("admin-listen", addressFault(s.AdminListen))
+	}
+	add("public-url", publicURLFault(s.PublicURL))
+	add("realm", realmsFault(s.Realm))
+	all = append(all, s.limitFaults()...)
+	for name, d := range map[string]time.Duration{"call-timeout": s.CallTimeout, "stream-timeout": s.StreamTimeout} {
+		if d > s.MaxTimeout {
+			add(name, fmt.Sprintf("%v is more than max-timeout, %v", d, s.MaxTimeout))
+		}
+	}
+	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+func addressFault(addr string) string {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Sprintf("%q is not HOST:PORT, such as 127.0.0.1:8080", addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Sprintf("%q is not a port between 0 and 65535", port)
+	}
+	return ""
+}
+
+func publicURLFault(s string) string {
+	u, err := url.Parse(s)
+	if s != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return fmt.Sprintf("%q is not an http or https URL", s)
+	}
+	return ""
+}
+
+func realmsFault(realms []string) string {
+	if len(realms) == 0 {
+		return "name at least one"
+	}
+	for i, r := range realms {
+		if !wamp.URI(r).Valid() {
+			return fmt.Sprintf("%q is not a WAMP URI", r)
+		}
+		if slices.Contains(realms[:i], r) {
+			return fmt.Sprintf("%q is there twice", r)
+		}
+	}
+	return ""
+}
+
+// limitFaults refuses what is not positive: no limit can be turned off, only
+// the time to drain may be zero.
+func (s *settings) limitFaults() []fault {
+	var all []fault
+	for name, n := range map[string]int64{
+		"max-body": int64(s.MaxBody), "max-frame": int64(s.MaxFrame), "max-message": int64(s.MaxMessage), "queue": int64(s.Queue),
+		"max-sessions": int64(s.MaxSessions), "max-registrations": int64(s.MaxRegistrations), "max-calls": int64(s.MaxCalls),
+		"max-calls-each": int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
+		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),
+		"kill-grace": int64(s.KillGrace), "hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
+		"ping-timeout": int64(s.PingTimeout), "write-timeout": int64(s.WriteTimeout),
+		"drain": int64(s.Drain) + 1,
+	} {
+		if n <= 0 {
+			all = append(all, fault{name, "is too small"})
+		}
+	}
+	return all
+}
+
+// A size is a number of bytes. It is written as a plain number or with one of
+// the units KiB, MiB and GiB, and has no upper limit but int64's.
+type size int64
+
+// UnmarshalText reads a size.
+func (s *size) UnmarshalText(text []byte) error {
+	digits, shift := string(text), 0
+	for i, unit := range []string{"KiB", "MiB", "GiB"} {
+		if n, ok := strings.CutSuffix(digits, unit); ok {
+			digits, shift = strings.TrimSpace(n), 10*(i+1)
+			break
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n<<shift>>shift != n {
+		return fmt.Errorf("%q is not a size; write bytes, or a number with KiB, MiB or GiB", text)
+	}
+	*s = size(n << shift)
+	return nil
+}
+
+// String writes a size in the largest unit that divides it.
+func (s size) String() string {
+	for _, u := range []struct {
+		name  string
+		shift int
+	}{{"GiB", 30}, {"MiB", 20}, {"KiB", 10}} {
+		if s != 0 && s>>u.shift<<u.shift == s {
+			return strconv.FormatInt(int64(s>>u.shift), 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
