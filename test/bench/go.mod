@@ -1,0 +1,3 @@
+module github.com/wampgate/wampgate/test/bench
+
+go 1.26.0

@@ -1,0 +1,194 @@
+"""A peer made of autobahn-python, driven by a test.
+
+peer.cjs describes the language the two speak. Binary travels as
+{"$bytes": base64}; the other special forms are JavaScript's.
+"""
+
+import asyncio
+import base64
+import json
+import sys
+import threading
+
+from autobahn.asyncio.wamp import ApplicationRunner, ApplicationSession
+from autobahn.wamp import exception, serializer, types
+
+SERIALIZERS = {
+    "json": serializer.JsonSerializer,
+    "msgpack": serializer.MsgPackSerializer,
+    "cbor": serializer.CBORSerializer,
+}
+
+
+def from_test(v):
+    if isinstance(v, list):
+        return [from_test(e) for e in v]
+    if not isinstance(v, dict):
+        return v
+    if "$bytes" in v:
+        return base64.b64decode(v["$bytes"])
+    return {k: from_test(e) for k, e in v.items()}
+
+
+def to_test(v):
+    if isinstance(v, bytes):
+        return {"$bytes": base64.b64encode(v).decode()}
+    if isinstance(v, (list, tuple)):
+        return [to_test(e) for e in v]
+    if isinstance(v, dict):
+        return {k: to_test(e) for k, e in v.items()}
+    return v
+
+
+def say(**line):
+    sys.stdout.write(json.dumps(to_test(line)) + "\n")
+    sys.stdout.flush()
+
+
+def result(r):
+    if isinstance(r, types.CallResult):
+        return {"args": list(r.results), "kwargs": r.kwresults}
+    return {"args": [] if r is None else [r], "kwargs": {}}
+
+
+def payload(r):
+    return types.CallResult(*r["args"], **r["kwargs"])
+
+
+class Kinds:
+    """The procedures a test can register."""
+
+    def __init__(self):
+        self.hung = []
+
+    def echo(self, uri):
+        def run(*args, **kwargs):
+            return types.CallResult(*args, **kwargs)
+
+        return run
+
+    def error(self, uri):
+        def run(error, *args, **kwargs):
+            raise exception.ApplicationError(error, *args, **kwargs)
+
+        return run
+
+    def progress(self, uri):
+        def run(n, details):
+            for i in range(1, n if details.progress else 0):
+                details.progress(i, of=n)
+            return "done"
+
+        return run
+
+    def hang(self, uri):
+        async def run(*args, **kwargs):
+            answer = asyncio.get_running_loop().create_future()
+            self.hung.append(answer)
+            say(event="invoked", uri=uri, args=args, kwargs=kwargs)
+            try:
+                return await answer
+            except asyncio.CancelledError:
+                say(event="canceled", uri=uri)
+                raise
+
+        return run
+
+    def answer(self):
+        for f in self.hung:
+            if not f.done():
+                f.set_result("late")
+
+
+class Session(ApplicationSession):
+    """Tells the driver what becomes of the session."""
+
+    def onJoin(self, details):
+        self.config.extra["joined"].set_result((self, details))
+
+    def onLeave(self, details):
+        joined = self.config.extra["joined"]
+        if not joined.done():
+            joined.set_exception(exception.ApplicationError(details.reason, details.message))
+        say(event="left", uri=details.reason)
+        self.disconnect()
+
+    def onDisconnect(self):
+        say(event="closed")
+
+    def onUserError(self, fail, msg):
+        pass  # what a procedure raises is meant to be raised
+
+
+class Driver:
+    """Carries out the test's commands."""
+
+    def __init__(self):
+        self.kinds = Kinds()
+        self.session = None
+        self.calls = {}
+
+    async def join(self, c):
+        joined = asyncio.get_running_loop().create_future()
+        runner = ApplicationRunner(
+            c["url"], c["realm"], extra={"joined": joined}, serializers=[SERIALIZERS[c["serializer"]]()]
+        )
+        await runner.run(Session, start_loop=False, log_level="critical")
+        self.session, details = await joined
+        return {"session": details.session}
+
+    async def register(self, c):
+        options = types.RegisterOptions(details_arg="details") if c["kind"] == "progress" else None
+        await self.session.register(getattr(self.kinds, c["kind"])(c["uri"]), c["uri"], options=options)
+
+    async def call(self, c):
+        options = dict(c.get("options") or {})
+        if c.get("progress"):
+            options["on_progress"] = lambda *a, **k: say(id=c["id"], progress={"args": a, "kwargs": k})
+        answer = self.session.call(
+            c["uri"], *c.get("args", []), **c.get("kwargs", {}), options=types.CallOptions(**options)
+        )
+        self.calls[c["id"]] = answer
+        return result(await answer)
+
+    async def cancel(self, c):
+        self.calls[c["call"]].cancel()
+
+    async def answer(self, c):
+        self.kinds.answer()
+
+    async def leave(self, c):
+        self.session.leave()
+
+    async def obey(self, c):
+        try:
+            ok = await getattr(self, c["do"])(c)
+            say(id=c["id"], ok=ok)
+        except exception.ApplicationError as e:
+            say(id=c["id"], error={"uri": e.error, "args": e.args, "kwargs": e.kwargs})
+        except asyncio.CancelledError:
+            say(id=c["id"], error={"uri": "wamp.error.canceled", "args": [], "kwargs": {}})
+        except Exception as e:
+            say(id=c["id"], error={"uri": "", "args": [], "kwargs": {}, "text": repr(e)})
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: say(event="fault", text=str(context)))
+    lines = asyncio.Queue()
+
+    def read():
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+        loop.call_soon_threadsafe(lines.put_nowait, None)
+
+    threading.Thread(target=read, daemon=True).start()
+    driver, tasks = Driver(), set()
+    while (line := await lines.get()) is not None:
+        task = loop.create_task(driver.obey(from_test(json.loads(line))))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

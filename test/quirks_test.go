@@ -1,0 +1,512 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each test here is about one habit of a client that has broken other routers.
+// What a router must never send at all is checked on every traced connection:
+// see checkTraffic.
+
+// everySerializer runs a test with each serializer.
+func everySerializer(t *testing.T, test func(t *testing.T, serializer string)) {
+	t.Helper()
+	for _, s := range []string{"json", "msgpack", "cbor"} {
+		t.Run(s, func(t *testing.T) {
+			t.Parallel()
+			test(t, s)
+		})
+	}
+}
+
+// wampy and autobahn-js hang up when they get an INTERRUPT, so whatever ends a
+// call must not send them one.
+func TestClientsAreNeverInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, library := range []string{"wampy", "autobahn"} {
+		t.Run(library, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			callee := startClient(t, library, "json")
+			callee.join(ctx, t, g, command{"trace": true})
+			callee.must(ctx, t, "register", command{"uri": "test.hang", "kind": "hang"})
+			callee.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
+
+			for i, cancel := range []string{`{"mode":"kill"}`, `{"mode":"killnowait"}`, `{"mode":"skip"}`, `{}`} {
+				caller := join(ctx, t, g)
+				from := callee.events.len()
+				caller.send(ctx, t, `[48,1,{},"test.hang"]`)
+				callee.invoked(ctx, t, from, "test.hang")
+				caller.send(ctx, t, `[49,1,`+cancel+`]`)
+				if e := caller.want(ctx, t, codeError); e.rest[3] != "wamp.error.canceled" {
+					t.Errorf("cancel %d ended the call with %s", i, e.text)
+				}
+			}
+
+			caller := join(ctx, t, g)
+			caller.send(ctx, t, `[48,1,{"timeout":1},"test.hang"]`)
+			caller.want(ctx, t, codeError)
+
+			from := callee.events.len()
+			caller.send(ctx, t, `[48,2,{},"test.hang"]`)
+			callee.invoked(ctx, t, from, "test.hang")
+			caller.send(ctx, t, `[6,{},"wamp.close.normal"]`)
+			caller.want(ctx, t, codeGoodbye)
+
+			from = callee.events.len()
+			lines := g.lines.len()
+			gone, hangUp := context.WithCancel(ctx)
+			go func() {
+				defer hangUp()
+				_, _, err := callee.events.find(ctx, from, func(e event) bool { return e.Event == "invoked" })
+				if err != nil {
+					t.Error(err)
+				}
+			}()
+			req, _ := http.NewRequestWithContext(gone, http.MethodPost, g.url("/call/test.hang"), nil)
+			if resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req); err == nil {
+				resp.Body.Close()
+				t.Errorf("a call given up was answered with %s", resp.Status)
+			}
+			g.wantLog(ctx, t, lines, "test.hang", "499")
+
+			callee.must(ctx, t, "answer", nil)
+			if a := g.call(ctx, t, "test.echo", `["alive"]`); a.body != `"alive"` {
+				t.Errorf("test.echo = %d %s", a.status, a.body)
+			}
+		})
+	}
+}
+
+// wampy keeps counting its requests after it reconnected: the first request of
+// its new session is not 1.
+func TestWampyReconnects(t *testing.T) {
+	t.Parallel()
+	everySerializer(t, func(t *testing.T, serializer string) {
+		ctx, g := soon(t), start(t)
+		c := startClient(t, "wampy", serializer)
+		c.join(ctx, t, g, command{"trace": true, "reconnectInterval": 200})
+		c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
+		from := c.events.len()
+		c.must(ctx, t, "drop", nil)
+		c.event(ctx, t, from, func(e event) bool {
+			return e.Event == "received" && len(e.Message) > 0 && e.Message[0] == float64(codeRegistered)
+		})
+		again := c.event(ctx, t, from, func(e event) bool {
+			return e.Event == "sent" && len(e.Message) > 0 && e.Message[0] == float64(codeRegister)
+		})
+		if again.Message[1] == 1.0 {
+			t.Errorf("wampy started to count again: %v; this test proves nothing any more", again.Message)
+		}
+		if a := g.call(ctx, t, "test.echo", `["back"]`); a.body != `"back"` {
+			t.Errorf("test.echo = %d %s", a.status, a.body)
+		}
+	})
+}
+
+// There is no broker for the topics of applications. wampy does not even ask
+// where none is announced; others are told so by an ERROR. All go on.
+func TestNoBroker(t *testing.T) {
+	t.Parallel()
+	everySerializer(t, func(t *testing.T, serializer string) {
+		ctx, g := soon(t), start(t)
+		for library, uri := range map[string]string{"wampy": "", "autobahn": "wamp.error.not_authorized"} {
+			c := startClient(t, library, serializer)
+			c.join(ctx, t, g, command{"trace": true})
+			c.mustFail(ctx, t, uri, "subscribe", command{"uri": "com.example.topic"})
+			c.mustFail(ctx, t, uri, "publish", command{"uri": "com.example.topic", "args": []any{1}})
+			c.mustFail(ctx, t, "wamp.error.no_such_procedure", "call", command{"uri": "test.nowhere"})
+		}
+	})
+}
+
+// msgpackr and cbor-x write integers from 2^32 on as floats.
+func TestIntegersAsFloats(t *testing.T) {
+	t.Parallel()
+	everySerializer(t, func(t *testing.T, serializer string) {
+		ctx, g := soon(t), start(t)
+		c := startClient(t, "wampy", serializer)
+		c.join(ctx, t, g)
+		c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
+		c.must(ctx, t, "call", command{"uri": "test.echo", "options": command{"timeout": 1 << 33}})
+
+		callee := join(ctx, t, g)
+		callee.register(ctx, t, 1, "test.json")
+		id := c.begin(t, "call", command{"uri": "test.json", "args": []any{1 << 40}})
+		inv := callee.want(ctx, t, codeInvocation)
+		if args, _ := inv.rest[3].([]any); !slices.Equal(args, []any{float64(1 << 40)}) {
+			t.Errorf("2^40 arrived in JSON as %s", inv.text)
+		}
+		callee.sendf(ctx, t, `[70,%d,{},[9007199254740991]]`, inv.id(0))
+		if out, _ := c.end(ctx, t, id); !reflect.DeepEqual(out.Args, []any{9007199254740991.0}) {
+			t.Errorf("2^53-1 arrived as %v", out.Args)
+		}
+	})
+}
+
+// JavaScript's undefined is a value of its own in CBOR, and an extension in
+// msgpackr's MessagePack. JSON and Go know null.
+func TestUndefined(t *testing.T) {
+	t.Parallel()
+	for _, who := range [][2]string{{"wampy", "msgpack"}, {"wampy", "cbor"}, {"autobahn", "cbor"}} {
+		t.Run(who[0]+"_"+who[1], func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			c := startClient(t, who[0], who[1])
+			c.join(ctx, t, g)
+			callee := join(ctx, t, g)
+			callee.register(ctx, t, 1, "test.json")
+			undefined := command{"$undefined": true}
+			id := c.begin(t, "call", command{"uri": "test.json", "args": []any{undefined, command{"in": undefined}, 1},
+				"options": command{"_custom": undefined, "timeout": undefined}})
+			inv := callee.want(ctx, t, codeInvocation)
+			args, _ := inv.rest[3].([]any)
+			if len(args) != 3 || args[0] != nil || args[2] != 1.0 {
+				t.Errorf("undefined arrived in JSON as %s, want null", inv.text)
+			}
+			callee.sendf(ctx, t, `[70,%d,{}]`, inv.id(0))
+			c.end(ctx, t, id)
+		})
+	}
+}
+
+// A Uint8Array gets tag 64 (RFC 8746) around its bytes from both CBOR
+// libraries.
+func TestTypedArrays(t *testing.T) {
+	t.Parallel()
+	for _, who := range [][2]string{{"wampy", "msgpack"}, {"wampy", "cbor"}, {"autobahn", "msgpack"}, {"autobahn", "cbor"}} {
+		t.Run(who[0]+"_"+who[1], func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			c := startClient(t, who[0], who[1])
+			c.join(ctx, t, g)
+			callee := join(ctx, t, g)
+			callee.register(ctx, t, 1, "test.json")
+			id := c.begin(t, "call", command{"uri": "test.json", "args": []any{command{"$typed": "AAEC/w=="}}})
+			inv := callee.want(ctx, t, codeInvocation)
+			if args, _ := inv.rest[3].([]any); len(args) != 1 || args[0] != "\x00AAEC/w==" {
+				t.Errorf("a Uint8Array arrived in JSON as %s", inv.text)
+			}
+			callee.sendf(ctx, t, `[70,%d,{}]`, inv.id(0))
+			c.end(ctx, t, id)
+		})
+	}
+}
+
+// A procedure that returns nothing makes autobahn-js answer [null] and wampy
+// answer nothing.
+func TestNoResult(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	for library, want := range map[string]answer{"autobahn": {status: 200, body: "null"}, "wampy": {status: 204}} {
+		c := startClient(t, library, "json")
+		c.join(ctx, t, g)
+		c.must(ctx, t, "register", command{"uri": "test.silent." + library, "kind": "silent"})
+		a := g.call(ctx, t, "test.silent."+library, `[]`)
+		if a.status != want.status || a.body != want.body {
+			t.Errorf("%s: nothing = %d %q, want %d %q", library, a.status, a.body, want.status, want.body)
+		}
+	}
+}
+
+// autobahn-js forgets a call that it canceled, and takes the ERROR that the
+// specification demands for a protocol violation. Nobody else suffers from it.
+func TestAutobahnForgetsCanceledCalls(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"", "skip", "killnowait"} {
+		t.Run("mode_"+mode, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			callee := join(ctx, t, g)
+			callee.register(ctx, t, 1, "test.hang")
+			c := startClient(t, "autobahn", "json")
+			c.join(ctx, t, g, command{"trace": true})
+			id := c.begin(t, "call", command{"uri": "test.hang"})
+			callee.want(ctx, t, codeInvocation)
+			c.must(ctx, t, "cancel", command{"call": id, "mode": mode})
+			c.end(ctx, t, id)
+			c.event(ctx, t, 0, func(e event) bool { return e.Event == "closed" })
+			if errs := c.received(codeError); len(errs) != 1 {
+				t.Errorf("the canceled call was answered by %v, want one ERROR", errs)
+			}
+			callee.sync(ctx, t, 2)
+			want := 1
+			if mode == "skip" {
+				want = 0
+			}
+			if got := callee.count(codeInterrupt); got != want {
+				t.Errorf("the callee got %d INTERRUPTs, want %d", got, want)
+			}
+		})
+	}
+}
+
+// wampy reconnects after an ABORT for ever, so a gateway that stops says
+// GOODBYE.
+func TestGatewaySaysGoodbye(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	wampy, autobahn := startClient(t, "wampy", "json"), startClient(t, "autobahn", "msgpack")
+	for _, c := range []*client{wampy, autobahn} {
+		c.join(ctx, t, g, command{"trace": true, "reconnectInterval": 10})
+	}
+	if err := g.stop(); err != nil {
+		t.Errorf("wampgate ended with %v", err)
+	}
+	for _, c := range []*client{wampy, autobahn} {
+		c.event(ctx, t, 0, func(e event) bool { return e.Event == "closed" })
+		bye := c.received(codeGoodbye)
+		if len(bye) != 1 || bye[0][2] != "wamp.close.system_shutdown" {
+			t.Errorf("%s was told %v", c.name(), bye)
+		}
+	}
+	for _, e := range wampy.events.all() {
+		if e.Event == "reconnecting" {
+			t.Error("wampy tries to reconnect")
+		}
+	}
+}
+
+// wampy runs the handler once a chunk, and one that returns nothing answers
+// every chunk with a final YIELD. The first one counts.
+func TestWampyAnswersEveryChunk(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	c := startClient(t, "wampy", "json")
+	c.join(ctx, t, g)
+	c.must(ctx, t, "register", command{"uri": "test.silent", "kind": "silent"})
+	caller := join(ctx, t, g)
+	for _, more := range []string{"true", "true", "false"} {
+		caller.send(ctx, t, `[48,1,{"progress":`+more+`},"test.silent",[1]]`)
+	}
+	caller.want(ctx, t, codeResult)
+	caller.sync(ctx, t, 2)
+	for i := range 2 { // both are still there, and the late answers went nowhere
+		from := caller.got.len()
+		caller.sendf(ctx, t, `[48,%d,{},"test.silent"]`, 3+i)
+		caller.wantAfter(ctx, t, from, codeResult)
+	}
+	if n := caller.count(codeResult); n != 3 {
+		t.Errorf("the caller got %d RESULTs to 3 calls", n)
+	}
+}
+
+// wampy's progressiveCall repeats the options with every chunk, and says
+// progress: false in the last. Neither side announces the feature.
+func TestWampyProgressiveCall(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	var clients []*client
+	for _, s := range []string{"json", "msgpack", "cbor"} {
+		c := startClient(t, "wampy", s)
+		c.join(ctx, t, g, command{"trace": true})
+		clients = append(clients, c)
+	}
+	for _, caller := range clients {
+		for _, callee := range clients {
+			for _, asked := range []bool{false, true} {
+				uri := fmt.Sprintf("test.%s.%s.%v", caller.name(), callee.name(), asked)
+				t.Run(uri, func(t *testing.T) {
+					t.Parallel()
+					ctx := soon(t)
+					callee.must(ctx, t, "register", command{"uri": uri, "kind": "upload"})
+					id := caller.begin(t, "stream", command{"uri": uri, "args": []any{1}, "progress": asked, "options": command{"timeout": 15000}})
+					caller.must(ctx, t, "send", command{"call": id, "args": []any{2, 3}})
+					caller.must(ctx, t, "send", command{"call": id, "args": []any{4}, "final": true})
+					out, failed := caller.end(ctx, t, id)
+					if failed || !reflect.DeepEqual(out.Args, []any{10.0}) {
+						t.Errorf("upload of 1, 2+3, 4 = %+v (failed %v), want 10", out, failed)
+					}
+					var sums []any
+					for _, p := range caller.progress(id) {
+						sums = append(sums, p.Args...)
+					}
+					if want := []any{1.0, 6.0}; asked && !slices.Equal(sums, want) || !asked && sums != nil {
+						t.Errorf("progressive results %v, want %v if asked for (%v)", sums, want, asked)
+					}
+				})
+			}
+		}
+	}
+}
+
+// A streamed upload reaches a wampy callee chunk by chunk.
+func TestUploadToWampy(t *testing.T) {
+	t.Parallel()
+	everySerializer(t, func(t *testing.T, serializer string) {
+		ctx, g := soon(t), start(t)
+		c := startClient(t, "wampy", serializer)
+		c.join(ctx, t, g)
+		c.must(ctx, t, "register", command{"uri": "test.sum", "kind": "upload"})
+		a := g.post(ctx, t, "/call/test.sum", "1\n[2,3]\n4\n", "Content-Type", "application/x-ndjson")
+		if a.status != 200 || a.body != "10" {
+			t.Errorf("test.sum = %d %s, want 10", a.status, a.body)
+		}
+	})
+}
+
+// autobahn-js announces no progressive invocations and would run the handler
+// once a chunk; the gateway says what to do instead.
+func TestUploadToAutobahn(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	c := startClient(t, "autobahn", "json")
+	c.join(ctx, t, g)
+	c.must(ctx, t, "register", command{"uri": "test.hang", "kind": "hang"})
+	c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
+	a := g.post(ctx, t, "/call/test.hang", "1\n2\n", "Content-Type", "application/x-ndjson")
+	if a.status != 501 || a.header.Get("Wamp-Error") != "wamp.error.feature_not_supported" || !strings.Contains(a.body, "in=whole") {
+		t.Errorf("an upload to autobahn = %d %s, want 501 that names ?in=whole", a.status, a.body)
+	}
+	if a := g.call(ctx, t, "test.echo", `["alive"]`); a.body != `"alive"` {
+		t.Errorf("test.echo = %d %s", a.status, a.body)
+	}
+	for _, e := range c.events.all() {
+		if e.Event == "invoked" {
+			t.Error("a chunk reached autobahn")
+		}
+	}
+}
+
+// Clients send options that no specification knows. Those that begin with an
+// underscore reach the callee.
+func TestUnknownOptions(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	callee, caller := startClient(t, "wampy", "msgpack"), startClient(t, "autobahn", "cbor")
+	callee.join(ctx, t, g)
+	caller.join(ctx, t, g)
+	callee.must(ctx, t, "register", command{"uri": "test.hang", "kind": "hang", "options": command{"_mine": command{"a": []any{1}}}})
+	id := caller.begin(t, "call", command{"uri": "test.hang", "options": command{"x_mine": 1, "_trace_id": "t1", "caller": 7, "caller_authid": "root"}})
+	e := callee.event(ctx, t, 0, func(e event) bool { return e.Event == "invoked" })
+	if e.Details["_trace_id"] != "t1" || e.Details["procedure"] != "test.hang" {
+		t.Errorf("INVOCATION.Details = %v, want _trace_id and procedure", e.Details)
+	}
+	for _, key := range []string{"x_mine", "caller", "caller_authid"} {
+		if v, ok := e.Details[key]; ok {
+			t.Errorf("INVOCATION.Details.%s = %v, want nothing", key, v)
+		}
+	}
+	callee.must(ctx, t, "answer", nil)
+	caller.end(ctx, t, id)
+}
+
+// wampy cannot send disclose_caller, only _disclose_caller.
+func TestWampyDiscloses(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	callee, caller := startClient(t, "wampy", "cbor"), startClient(t, "wampy", "json")
+	callee.join(ctx, t, g)
+	welcome := caller.join(ctx, t, g)
+	callee.must(ctx, t, "register", command{"uri": "test.hang", "kind": "hang", "options": command{"_disclose_caller": true}})
+	id := caller.begin(t, "call", command{"uri": "test.hang", "options": command{"disclose_me": true}})
+	e := callee.event(ctx, t, 0, func(e event) bool { return e.Event == "invoked" })
+	if e.Details["caller"] != welcome.Session || welcome.Session == nil {
+		t.Errorf("INVOCATION.Details = %v, want caller %v", e.Details, welcome.Session)
+	}
+	callee.must(ctx, t, "answer", nil)
+	caller.end(ctx, t, id)
+}
+
+// Every client can read why it was refused.
+func TestUnknownRealm(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	for _, library := range []string{"wampy", "autobahn", "autobahn-python"} {
+		t.Run(library, func(t *testing.T) {
+			t.Parallel()
+			everySerializer(t, func(t *testing.T, serializer string) {
+				ctx := soon(t)
+				c := startClient(t, library, serializer)
+				c.mustFail(ctx, t, "wamp.error.no_such_realm", "join", command{"url": g.ws(), "realm": "no.such.realm", "serializer": serializer, "trace": true})
+			})
+		})
+	}
+}
+
+// autobahn-js offers two subprotocols and takes what the gateway picks.
+func TestAutobahnOffersTwoProtocols(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	c := startClient(t, "autobahn", "")
+	welcome := c.join(ctx, t, g)
+	transport, _ := welcome.Details["transport"].(map[string]any)
+	if transport["protocol"] != "wamp.2.json" {
+		t.Errorf("the connection speaks %v, want wamp.2.json, the first one offered", transport)
+	}
+}
+
+// autobahn-python drops the connection over any message that is not to the
+// letter, and can be interrupted.
+func TestAutobahnPython(t *testing.T) {
+	t.Parallel()
+	everySerializer(t, func(t *testing.T, serializer string) {
+		ctx, g := within(t, 2*patience), start(t)
+		c := startClient(t, "autobahn-python", serializer)
+		c.join(ctx, t, g)
+		for _, kind := range []string{"echo", "error", "progress", "hang"} {
+			c.must(ctx, t, "register", command{"uri": procedure(c, kind), "kind": kind})
+		}
+		p := pair{c, c}
+		args := []any{"żółw", 1.5, nil, map[string]any{"n": []any{float64(1<<53 - 1)}}, map[string]any{"$bytes": "AAH/"}}
+		if got := c.must(ctx, t, "call", command{"uri": p.uri("echo"), "args": args}); !reflect.DeepEqual(got.Args, args) {
+			t.Errorf("echo%v = %v", args, got.Args)
+		}
+		c.mustFail(ctx, t, "com.example.error.bad", "call", command{"uri": p.uri("error"), "args": []any{"com.example.error.bad", 1}})
+
+		id := c.begin(t, "call", command{"uri": p.uri("progress"), "args": []any{5}, "progress": true})
+		if out, failed := c.end(ctx, t, id); failed || len(c.progress(id)) != 4 {
+			t.Errorf("progress(5) = %+v after %d progressive results", out, len(c.progress(id)))
+		}
+
+		from := c.events.len()
+		id = c.begin(t, "call", command{"uri": p.uri("hang")})
+		c.invoked(ctx, t, from, p.uri("hang"))
+		c.must(ctx, t, "cancel", command{"call": id})
+		c.event(ctx, t, from, func(e event) bool { return e.Event == "canceled" })
+
+		lines := g.lines.len()
+		a := g.post(ctx, t, "/call/"+p.uri("hang")+"?timeout=50", "")
+		if a.status != http.StatusGatewayTimeout {
+			t.Errorf("a call with a timeout = %d %s, want 504", a.status, a.body)
+		}
+		g.wantLog(ctx, t, lines, p.uri("hang"), "504")
+		p.alive(t)
+	})
+}
+
+// autobahn-js's CBOR serializer is asynchronous. The order of a caller's calls
+// is kept all the same.
+func TestAutobahnCBORKeepsOrder(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	callee := join(ctx, t, g)
+	callee.register(ctx, t, 1, "test.order")
+	c := startClient(t, "autobahn", "cbor")
+	c.join(ctx, t, g)
+	const n = 50
+	var ids []int
+	for i := range n {
+		ids = append(ids, c.begin(t, "call", command{"uri": "test.order", "args": []any{i, strings.Repeat("x", (n-i)*1000)}}))
+	}
+	from := 0
+	for i := range n {
+		var inv message
+		inv, from = callee.wantAfter(ctx, t, from, codeInvocation)
+		if args, _ := inv.rest[3].([]any); args[0] != float64(i) {
+			t.Fatalf("call %d arrived as %v", i, args[0])
+		}
+		callee.sendf(ctx, t, `[70,%d,{},[%d]]`, inv.id(0), i)
+	}
+	for i, id := range ids {
+		if out, failed := c.end(ctx, t, id); failed || out.Args[0] != float64(i) {
+			t.Fatalf("call %d = %+v", i, out)
+		}
+	}
+}
