@@ -1,10 +1,8 @@
 package router
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -213,12 +211,12 @@ func (r *realm) setTimer(now time.Time) {
 
 // logEnd says that the router ended a session. The lock is not held.
 func (r *realm) logEnd(s *Session, reason error) {
-	level := slog.LevelWarn
+	log := r.router.config.Log.Warn
 	if errors.Is(reason, ErrShutdown) {
-		level = slog.LevelDebug
+		log = r.router.config.Log.Debug
 	}
-	r.router.config.Log.Log(context.Background(), level, "session ended by the router",
-		"realm", string(r.name), "session", uint64(s.id), "authid", s.identity.Authid, "reason", reason.Error())
+	log("session ended by the router", "realm", string(r.name), "session", uint64(s.id),
+		"authid", s.identity.Authid, "reason", reason.Error())
 }
 
 // crashOnPanic ends the process if the dealer panicked. A realm after half a

@@ -92,7 +92,6 @@ func New(c Config) *Router {
 	r := &Router{
 		config:  c.withDefaults(),
 		realms:  make(map[wamp.URI]*realm),
-		batches: sync.Pool{New: func() any { return new(Batch) }},
 		ids:     make(map[wamp.ID]struct{}),
 		empty:   make(chan struct{}),
 	}
@@ -155,7 +154,12 @@ func randomID() wamp.ID {
 }
 
 // batch returns a Batch to be given back with release.
-func (r *Router) batch() *Batch { return r.batches.Get().(*Batch) } //nolint:errcheck,forcetypeassert // the pool holds nothing else
+func (r *Router) batch() *Batch {
+	if b, ok := r.batches.Get().(*Batch); ok {
+		return b
+	}
+	return new(Batch)
+}
 
 // release takes a Batch back that has been flushed.
 func (r *Router) release(b *Batch) {

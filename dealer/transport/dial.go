@@ -16,6 +16,9 @@ import (
 // with an ABORT.
 var ErrAborted = errors.New("the router refused the session")
 
+// maxKept is the capacity up to which a Conn keeps its buffers.
+const maxKept = 1 << 20
+
 // DialOptions change how Dial connects. The zero DialOptions are fine.
 type DialOptions struct {
 	HTTPClient *http.Client // default http.DefaultClient
@@ -105,7 +108,7 @@ func (c *Conn) Send(m wamp.Message) error {
 	if err != nil {
 		return fmt.Errorf("send %v: %w", m.Type(), err)
 	}
-	if cap(out) <= maxPooled {
+	if cap(out) <= maxKept {
 		c.out = out
 	}
 	if err := c.ws.Write(context.Background(), c.typ, out); err != nil {
@@ -122,7 +125,7 @@ func (c *Conn) Receive(ctx context.Context) (wamp.Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("receive: %w", err)
 	}
-	if cap(c.in) > maxPooled {
+	if cap(c.in) > maxKept {
 		c.in = nil
 	}
 	if c.in, err = readAll(c.in[:0], r, c.limit); err != nil {

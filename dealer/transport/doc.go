@@ -9,6 +9,8 @@
 // from the network connection ([socket]). What the kernel does not take at
 // once is left to a goroutine of the slow connection's own.
 //
-// Goroutines of a connection: the HTTP server's, which reads, decodes, steps
-// the realm and starts writes; and one that writes, once it has been needed.
+// Goroutines of a connection: one that reads, decodes, steps the realm and
+// starts writes; and one that writes, from the first time that it is needed.
+// [Handler.Shutdown] waits for them. A connection that waits for input holds no
+// buffer.
 package transport

@@ -72,7 +72,7 @@ func putHeader(b []byte, first byte, size int) {
 	b[0] = first
 	switch headerLen(size) {
 	case 2:
-		b[1] = byte(size)
+		b[1] = byte(size) //nolint:gosec // checked by headerLen
 	case 4:
 		b[1] = 126
 		binary.BigEndian.PutUint16(b[2:], uint16(size)) //nolint:gosec // checked by headerLen

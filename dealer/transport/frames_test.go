@@ -70,7 +70,7 @@ func TestHandshake(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer response.Body.Close()
+			defer response.Body.Close() //nolint:errcheck // nothing to learn from it
 			protocol := response.Header.Get("Sec-WebSocket-Protocol")
 			if response.StatusCode != test.status || protocol != test.protocol {
 				t.Errorf("got %s with subprotocol %q, want %d with %q", response.Status, protocol, test.status, test.protocol)

@@ -20,6 +20,7 @@ import (
 type Handler struct {
 	config  Config
 	buffers bufferPool
+	inputs  inputPool
 	serving sync.WaitGroup
 
 	mu      sync.Mutex // guards the following fields
@@ -32,7 +33,8 @@ func New(c Config) *Handler {
 	return &Handler{config: c.withDefaults(), peers: make(map[*peer]struct{})}
 }
 
-// ServeHTTP upgrades a request and serves the connection until it ends.
+// ServeHTTP upgrades a request. It returns after the handshake; the connection
+// goes on until it ends by itself or with Shutdown.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	subprotocol, serializer, ok := negotiate(r.Header)
 	if !ok && isUpgrade(r.Header) {
@@ -46,10 +48,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no room for more connections", http.StatusServiceUnavailable)
 		return
 	}
-	defer h.leave(p)
-	if h.accept(p, w, r, subprotocol, serializer) {
-		p.serve()
+	if !h.accept(p, w, r, subprotocol, serializer) {
+		h.leave(p)
+		return
 	}
+	// Not in this goroutine: the request and net/http's buffers would live as
+	// long as the connection and be two thirds of its memory.
+	go func() {
+		defer h.leave(p)
+		p.serve()
+	}()
 }
 
 // accept makes the handshake. If that fails, the request has been answered.
@@ -58,7 +66,7 @@ func (h *Handler) accept(p *peer, w http.ResponseWriter, r *http.Request, subpro
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		p.out = newOutbox(conn, s, &h.config, &h.buffers)
-		p.socket = &socket{Conn: conn, out: p.out, dry: p.batch.Flush}
+		p.socket = newSocket(conn, p.out, p.batch.Flush, &h.inputs)
 		if h.closing {
 			p.out.Close(router.ErrShutdown)
 		}

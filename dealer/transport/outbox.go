@@ -33,6 +33,9 @@ type outbox struct {
 	config  *Config
 	buffers *bufferPool
 
+	open        context.Context    //nolint:containedctx // ends with Close; bounds the waits of this connection's reader
+	stopWaiting context.CancelFunc // ends open
+
 	session   atomic.Pointer[router.Session] // whose messages these are; nil if none is open
 	congested atomic.Bool                    // written with mu held
 
@@ -62,6 +65,7 @@ type waiter struct {
 
 func newOutbox(conn net.Conn, s wamp.Serializer, config *Config, buffers *bufferPool) *outbox {
 	o := &outbox{conn: conn, try: newTryWriter(conn), format: newFormat(s, config.MaxFrameOut), config: config, buffers: buffers}
+	o.open, o.stopWaiting = context.WithCancel(context.Background())
 	o.wake.L = &o.mu
 	return o
 }
@@ -82,7 +86,7 @@ func (o *outbox) Push(m wamp.Message) error {
 	}
 	before := o.queue.size
 	if payload != nil && payload.Serializer != o.format.serializer && !payload.Empty() {
-		o.queue.pushRaw(m)
+		o.queue.pushRaw(o.session.Load(), m)
 	} else if err := o.pushFrame(m); err != nil {
 		return err
 	}
@@ -235,6 +239,7 @@ func (o *outbox) Close(reason error) {
 	}
 	o.mu.Unlock()
 	if first {
+		o.stopWaiting()
 		_ = o.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if there is nobody to wake
 	}
 }
@@ -271,6 +276,7 @@ func (o *outbox) kill(reason error) {
 		o.closing = reason
 	}
 	o.dead = true
+	o.stopWaiting()
 	o.buffers.put(o.queue.wire)
 	o.queue = queue{}
 	o.shrink(o.size)

@@ -18,7 +18,7 @@ import (
 // A peer is a client on a WebSocket connection. It has at most one session at
 // a time: after a GOODBYE it may say HELLO again.
 //
-// Its methods belong to the goroutine of the HTTP request, except alive.
+// Its methods belong to the goroutine that runs serve, except alive.
 type peer struct {
 	config *Config
 	name   string // address, for logs
@@ -155,7 +155,7 @@ func (p *peer) giveWay() {
 	p.waiting.Store(true)
 	defer p.waiting.Store(false)
 	p.batch.Flush()
-	_ = p.batch.Drained(context.Background()) // bounded by the router's limits
+	_ = p.batch.Drained(p.out.open) // fails if the connection is to end
 }
 
 // hello handles the first message of a session.
@@ -194,17 +194,19 @@ func (p *peer) helloWithin(d time.Duration) ending {
 	return ending{}
 }
 
-// closed handles the end of the session, which m may have brought about.
+// closed handles the end of the session: m ended it, unless the router did.
 func (p *peer) closed(m wamp.Message) ending {
 	p.session = nil
-	p.out.session.Store(nil)
 	if reason := p.out.closed(); reason != nil {
 		return closedBy(reason)
 	}
-	if m.Type() == wamp.TypeAbort {
+	switch m.Type() {
+	case wamp.TypeGoodbye:
+		return p.helloWithin(p.config.HelloTimeout)
+	case wamp.TypeAbort:
 		return ending{code: websocket.StatusNormalClosure}
 	}
-	return p.helloWithin(p.config.HelloTimeout)
+	return closedBy(router.ErrClosed) // the router is just about to close the outbox
 }
 
 // violation ends the session and the connection of a peer that broke the

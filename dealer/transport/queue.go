@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/wampgate/wampgate/dealer/router"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -12,8 +13,9 @@ import (
 type buffer struct{ bytes []byte }
 
 // maxPooled is the capacity from which on a buffer is left to the garbage
-// collector.
-const maxPooled = 1 << 20
+// collector. The largest message and the fullest queue of the defaults are
+// below it.
+const maxPooled = 8 << 20
 
 // A bufferPool is shared by the connections of a Handler.
 type bufferPool struct{ pool sync.Pool }
@@ -45,22 +47,22 @@ type queue struct {
 
 // A rawMessage is a message still to be transcoded.
 type rawMessage struct {
+	session *router.Session // whose message it is
 	message wamp.Message
 	at      int // comes before wire.bytes[at:]
-	size    int
 }
 
 // empty reports whether there is nothing to send.
 func (q *queue) empty() bool { return q.size == 0 }
 
 // pushRaw appends a copy of m.
-func (q *queue) pushRaw(m wamp.Message) {
-	raw := rawMessage{message: clone(m), size: sizeHint(m)}
+func (q *queue) pushRaw(s *router.Session, m wamp.Message) {
+	raw := rawMessage{session: s, message: clone(m)}
 	if q.wire != nil {
 		raw.at = len(q.wire.bytes)
 	}
 	q.raw = append(q.raw, raw)
-	q.size += raw.size
+	q.size += sizeHint(m)
 }
 
 // clone copies a message that has a payload. Dicts are shared: nobody writes
@@ -103,6 +105,7 @@ func clonePayload(p wamp.Payload) wamp.Payload {
 // An undeliverable is a message that turned out to have no form the peer
 // takes.
 type undeliverable struct {
+	session *router.Session
 	message wamp.Message
 	err     error
 }
@@ -125,7 +128,7 @@ func (q *queue) encode(f format, buffers *bufferPool) (*buffer, []undeliverable)
 		done = raw.at
 		var err error
 		if out.bytes, err = f.append(out.bytes, raw.message); err != nil {
-			failed = append(failed, undeliverable{raw.message, err})
+			failed = append(failed, undeliverable{raw.session, raw.message, err})
 		}
 	}
 	out.bytes = append(out.bytes, wire[done:]...)

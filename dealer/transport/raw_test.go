@@ -52,7 +52,7 @@ func dialRaw(t testing.TB, s *wamptest.Server, subprotocol, early string) *rawCl
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // nothing to learn from it
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("handshake: %s", response.Status)
 	}

@@ -176,20 +176,16 @@ func (o *outbox) fail(err error) {
 	o.kill(err)
 }
 
-// report tells the session about messages that could not be sent. o.mu is
+// report tells the sessions about messages that could not be sent. o.mu is
 // held, and let go of meanwhile: the answers may come to this very outbox.
 func (o *outbox) report() {
 	failed := o.failed
 	o.failed = nil
 	o.mu.Unlock()
 	defer o.mu.Lock()
-	session := o.session.Load()
-	if session == nil {
-		return
-	}
 	var b router.Batch
 	for _, f := range failed {
-		session.Undeliverable(&b, f.message, f.err)
+		f.session.Undeliverable(&b, f.message, f.err)
 	}
 	b.Flush()
 }

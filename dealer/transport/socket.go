@@ -2,40 +2,123 @@ package transport
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 )
 
-// The buffers coder/websocket works with: a large one to read, and one that
-// holds any control frame, so that each arrives as one write.
+// The sizes of coder/websocket's buffers. It reads frame headers through the
+// first one; what is longer goes around it. The second holds any control
+// frame, so that each arrives as one write.
 const (
-	readBuffer  = 16 << 10
-	writeBuffer = 256
+	headerBuffer  = 512
+	controlBuffer = 256
 )
 
+// An input holds what was read from a connection at a time.
+type input [16 << 10]byte
+
+// An inputPool is shared by the connections of a Handler.
+type inputPool struct{ pool sync.Pool }
+
+func (p *inputPool) get() *input {
+	if in, ok := p.pool.Get().(*input); ok {
+		return in
+	}
+	return new(input)
+}
+
+func (p *inputPool) put(in *input) { p.pool.Put(in) }
+
 // A socket is the network connection as coder/websocket sees it. What is
-// written to it are control frames; they go the way of the data frames. A
-// read means that everything received so far has been handled.
+// written to it are control frames; they go the way of the data frames. When
+// its input has run dry, everything received so far has been handled.
 type socket struct {
 	net.Conn // the real one
 
-	out   *outbox
-	dry   func()      // runs before each read that may block
-	heard atomic.Bool // something was read
+	out    *outbox
+	dry    func() // runs before each wait for input
+	inputs *inputPool
+	heard  atomic.Bool // something was read
+
+	// Owned by the reader.
+	lazy *lazyReader // nil where that cannot be
+	in   *input      // nil while there is no input
+	rest []byte      // of in, still to be handed out
 }
 
-// Read flushes what came of the input so far, and then reads.
+func newSocket(conn net.Conn, out *outbox, dry func(), inputs *inputPool) *socket {
+	return &socket{Conn: conn, out: out, dry: dry, inputs: inputs, lazy: newLazyReader(conn, inputs)}
+}
+
+// Read hands out input. Before it waits for more, it flushes what came of the
+// input so far.
 func (s *socket) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		if len(p) >= len(input{}) {
+			return s.wait(p)
+		}
+		if err := s.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	if len(s.rest) == 0 {
+		s.release()
+	}
+	return n, nil
+}
+
+// fill waits for input and keeps it for Read.
+func (s *socket) fill() error {
+	if s.lazy == nil {
+		s.in = s.inputs.get()
+		n, err := s.wait(s.in[:])
+		s.rest = s.in[:n]
+		if n == 0 {
+			s.release()
+		}
+		return err
+	}
+	n, err := s.wait(nil)
+	if s.in != nil {
+		s.rest = s.in[:n]
+	}
+	return err
+}
+
+// wait reads into p, or if p is nil into s.in, when there is something to
+// read. There is, or else an error.
+func (s *socket) wait(p []byte) (n int, err error) {
 	s.dry()
-	n, err := s.Conn.Read(p)
+	if s.lazy != nil {
+		s.in, n, err = s.lazy.read(p)
+	} else {
+		n, err = s.Conn.Read(p)
+	}
 	if n > 0 {
 		s.heard.Store(true)
+		return n, nil // an error will come again
 	}
-	return n, err
+	return 0, err
+}
+
+// unread puts early input in front of what is read next. There must be none.
+func (s *socket) unread(early []byte) {
+	if len(early) > 0 {
+		s.in = s.inputs.get()
+		s.rest = s.in[:copy(s.in[:], early)]
+	}
+}
+
+func (s *socket) release() {
+	if s.in != nil {
+		s.inputs.put(s.in)
+	}
+	s.in, s.rest = nil, nil
 }
 
 // Write queues a control frame.
@@ -66,11 +149,12 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("take over the connection: %w", err)
 	}
-	s := h.open(conn)
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // sent right behind the handshake
-	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), s), readBuffer)
-	if _, err := r.Peek(len(early)); err != nil {
-		return nil, nil, fmt.Errorf("keep what was read early: %w", err)
+	early, err := rw.Peek(rw.Reader.Buffered()) // sent right behind the handshake
+	if err != nil || len(early) > len(input{}) {
+		_ = conn.Close()
+		return nil, nil, fmt.Errorf("take over %d bytes of input: %w", len(early), err)
 	}
-	return s, bufio.NewReadWriter(r, bufio.NewWriterSize(s, writeBuffer)), nil
+	s := h.open(conn)
+	s.unread(early)
+	return s, bufio.NewReadWriter(bufio.NewReaderSize(s, headerBuffer), bufio.NewWriterSize(s, controlBuffer)), nil
 }

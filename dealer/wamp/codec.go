@@ -1,5 +1,7 @@
 package wamp
 
+import "math"
+
 // A codec reads or writes the elements of one message. The layout of a message
 // is written down once, as a method that visits its fields in wire order: when
 // reading, each visit fills the field, when writing, it appends it.
@@ -111,14 +113,24 @@ func (c *codec) idOrZero(what string, id *ID) {
 
 // integer reads an integer from 0 to most.
 func (c *codec) integer(what string, most uint64) uint64 {
-	var t token
-	c.in.scan(&t)
-	v, ok := t.uint()
+	offset := c.in.pos
+	v, ok := c.in.smallUint()
+	if !ok {
+		var t token
+		c.in.scan(&t)
+		offset = t.offset
+		v, ok = t.uint()
+	}
 	if c.in.err == nil && (!ok || v > most) {
-		c.in.fail(t.offset, "%s must be an integer from 0 to %d", what, most)
+		c.in.fail(offset, "%s must be an integer from 0 to %d", what, most)
 		return 0
 	}
 	return v
+}
+
+// messageType reads a message type.
+func (c *codec) messageType(what string) MessageType {
+	return MessageType(c.integer(what, math.MaxUint16)) //nolint:gosec // at most MaxUint16
 }
 
 // uri visits a URI. Whether it is valid is not asked: that has answers of its
@@ -170,6 +182,9 @@ func (c *codec) dict(what string, d *Dict) {
 }
 
 func (c *codec) readDict(what string) Dict {
+	if c.in.emptyMap() {
+		return nil
+	}
 	var t token
 	c.in.scan(&t)
 	if c.in.err != nil {
@@ -182,7 +197,7 @@ func (c *codec) readDict(what string) Dict {
 	return c.in.readDict(&t, 1+int(t.tags))
 }
 
-// payloadElements is how many elements p takes in a message that is written.
+// elements is how many elements p takes in a message.
 func (p *Payload) elements() int {
 	switch {
 	case !p.Serializer.empty(p.Kwargs):
@@ -211,32 +226,39 @@ func (c *codec) payload(p *Payload) {
 }
 
 // args reads the arguments: a list, or in autobahn's "payload transparency"
-// form a string or byte string. Empty ones are as good as absent.
+// form a string or byte string. Empty ones are as good as absent, and null is
+// what some clients send for absent.
 func (c *codec) args() []byte {
 	b := c.in.skip(0)
-	kind := c.in.serializer.head(b)
-	switch {
-	case c.in.err != nil:
+	switch kind := c.in.serializer.head(b); {
+	case c.in.err != nil || kind == KindNull:
+		return nil
 	case kind != KindList && kind != KindString && kind != KindBytes:
 		c.in.fail(c.in.pos-len(b), "Arguments must be a list, not %v", kind)
-	case !c.in.serializer.empty(b):
-		return b
+		return nil
 	}
-	return nil
+	return c.in.serializer.unlessEmpty(b)
 }
 
 // kwargs reads the keyword arguments.
 func (c *codec) kwargs() []byte {
 	b := c.in.skip(0)
-	kind := c.in.serializer.head(b)
-	switch {
-	case c.in.err != nil:
+	switch kind := c.in.serializer.head(b); {
+	case c.in.err != nil || kind == KindNull:
+		return nil
 	case kind != KindMap:
 		c.in.fail(c.in.pos-len(b), "ArgumentsKw must be a dict, not %v", kind)
-	case !c.in.serializer.empty(b):
-		return b
+		return nil
 	}
-	return nil
+	return c.in.serializer.unlessEmpty(b)
+}
+
+// unlessEmpty returns b, or nil if it is an empty list or map.
+func (s Serializer) unlessEmpty(b []byte) []byte {
+	if s.empty(b) {
+		return nil
+	}
+	return b
 }
 
 func (c *codec) writePayload(p *Payload) {

@@ -3,6 +3,7 @@ package wamp_test
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -47,6 +48,9 @@ func callFrames() []decoded {
 		{`[48,1,{},"p"]`, &wamp.Call{Request: 1, Procedure: "p"}},
 		{`[48,1,{},"p",[1]]`, &wamp.Call{Request: 1, Procedure: "p", Payload: jsonPayload(`[1]`, ``)}},
 		{`[48,1,{},"p",[],{}]`, &wamp.Call{Request: 1, Procedure: "p"}},
+		{`[48,1,{},"p",null]`, &wamp.Call{Request: 1, Procedure: "p"}},
+		{`[48,1,{},"p",null,{"k":1}]`, &wamp.Call{Request: 1, Procedure: "p", Payload: jsonPayload(``, `{"k":1}`)}},
+		{`[48,1,{},"p",[1],null]`, &wamp.Call{Request: 1, Procedure: "p", Payload: jsonPayload(`[1]`, ``)}},
 		{`[48,1,{},"p",[],{"k":1}]`, &wamp.Call{Request: 1, Procedure: "p", Payload: jsonPayload(``, `{"k":1}`)}},
 		{`[48,1,{},"p","\u0000AQID"]`, &wamp.Call{Request: 1, Procedure: "p", Payload: jsonPayload(`"\u0000AQID"`, ``)}},
 		{`[48,1,{},"p","secret"]`, &wamp.Call{Request: 1, Procedure: "p", Payload: jsonPayload(`"secret"`, ``)}},
@@ -118,6 +122,7 @@ func pubsubFrames() []decoded {
 		{`[32,1,{"match":"wildcard","get_retained":null},"t"]`, &wamp.Subscribe{Request: 1, Match: wamp.MatchWildcard, Topic: "t"}},
 		{`[33,1,2]`, &wamp.Subscribed{Request: 1, Subscription: 2}},
 		{`[34,1,2]`, &wamp.Unsubscribe{Request: 1, Subscription: 2}},
+		{`[34,1,2,{"x":1}]`, &wamp.Unsubscribe{Request: 1, Subscription: 2}},
 		{`[35,1]`, &wamp.Unsubscribed{Request: 1}},
 		{`[35,0,{"subscription":3}]`, &wamp.Unsubscribed{}},
 		{`[36,1,2,{"topic":"t"},[1]]`, &wamp.Event{Subscription: 1, Publication: 2, Details: wamp.Dict{"topic": "t"}, Payload: jsonPayload(`[1]`, ``)}},
@@ -215,9 +220,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{`[48,1,{},["p"]]`, "CALL: Procedure must be a string, not a list"},
 		{`[48,1,{},"p",{}]`, "CALL: Arguments must be a list, not a dict"},
 		{`[48,1,{},"p",1]`, "CALL: Arguments must be a list, not a number"},
-		{`[48,1,{},"p",null]`, "CALL: Arguments must be a list, not null"},
 		{`[48,1,{},"p",[],[]]`, "CALL: ArgumentsKw must be a dict, not a list"},
-		{`[48,1,{},"p",[],null]`, "CALL: ArgumentsKw must be a dict, not null"},
+		{`[48,1,{},"p",[],true]`, "CALL: ArgumentsKw must be a dict, not a bool"},
 		{`[48,1,{"timeout":-1},"p"]`, "CALL: Options.timeout must be an integer"},
 		{`[48,1,{"timeout":1.5},"p"]`, "CALL: Options.timeout must be an integer"},
 		{`[48,1,{"timeout":18446744073709551615},"p"]`, "CALL: Options.timeout must be an integer"},
@@ -327,6 +331,10 @@ func TestDecodeRefusesBinary(t *testing.T) {
 		s           wamp.Serializer
 		hex, reason string
 	}{
+		{wamp.MsgPack, "94", "longer than what is left"},
+		{wamp.MsgPack, "dc", "ends in the middle"},
+		{wamp.MsgPack, "91cd00", "ends in the middle"},
+		{wamp.CBOR, "811900", "ends in the middle"},
 		{wamp.MsgPack, "94300181 01c0 a170", "a key must be a string, not a number"},
 		{wamp.MsgPack, "94300181 a870726f6772657373 c70305010203 a170", "Options.progress must be a bool, not an extension value"},
 		{wamp.MsgPack, "943001 80 c40170", "Procedure must be a string, not a byte string"},
@@ -443,8 +451,8 @@ func TestDecodeReuse(t *testing.T) {
 func TestDecodeManyURIs(t *testing.T) {
 	t.Parallel()
 	d := wamp.NewDecoder(wamp.JSON)
-	for i := range 1000 {
-		uri := wamp.URI("com.example." + strings.Repeat("x", i))
+	for i := range 2000 {
+		uri := wamp.URI(fmt.Sprintf("com.example.%d.", i%700) + strings.Repeat("x", i%200))
 		frame := mustAppend(t, wamp.JSON, &wamp.Call{Request: 1, Procedure: uri})
 		m, err := d.Decode(frame)
 		if err != nil {

@@ -41,7 +41,7 @@ func NewDecoder(s Serializer) *Decoder {
 // [*SyntaxError].
 func (d *Decoder) Decode(frame []byte) (Message, error) {
 	c := &d.codec
-	c.in.reset(c.in.serializer, frame)
+	c.in.reset(frame)
 	kind, ok := c.readType()
 	if !ok {
 		return nil, c.in.err
@@ -70,8 +70,8 @@ func (c *codec) readType() (MessageType, bool) {
 		c.in.fail(t.offset, "a message must not be empty")
 		return 0, false
 	}
-	v := c.integer("the message type", 1<<16-1)
-	return MessageType(v), c.in.err == nil
+	kind := c.messageType("the message type")
+	return kind, c.in.err == nil
 }
 
 // blank returns an empty message of the type; nil for an unknown one.

@@ -325,7 +325,10 @@ func FuzzValidMsgPack(f *testing.F) {
 
 func FuzzValidCBOR(f *testing.F) {
 	seedFrames(f, wamp.CBOR)
-	mode := cborMode()
+	mode, err := cborMode()
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		err := wamp.CBOR.Valid(b)
 		want := mode.Wellformed(b)

@@ -26,17 +26,34 @@ func special(x uint64) uint64 {
 // plainRun returns the position from i on of the first byte that is special.
 // Bits of all bytes passed, and of up to seven beyond, are in seen.
 func plainRun(b []byte, i int) (end int, seen uint64) {
-	for i+8 <= len(b) {
+	for start := i; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
 		seen |= x
 		if m := special(x); m != 0 {
 			return i + bits.TrailingZeros64(m)>>3, seen
 		}
-		i += 8
+		if i-start == 3*8 {
+			i, seen = longRun(b, i, seen)
+		}
 	}
 	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' {
 		seen |= uint64(b[i])
 		i++
+	}
+	return i, seen
+}
+
+// longRun goes on with plainRun in steps of 32 bytes, and returns the position
+// before the eight bytes that it has to look at next.
+func longRun(b []byte, i int, seen uint64) (before int, all uint64) {
+	for ; i+40 <= len(b); i += 32 {
+		step := b[i+8 : i+40 : i+40]
+		x0, x1 := binary.LittleEndian.Uint64(step), binary.LittleEndian.Uint64(step[8:])
+		x2, x3 := binary.LittleEndian.Uint64(step[16:]), binary.LittleEndian.Uint64(step[24:])
+		if special(x0)|special(x1)|special(x2)|special(x3) != 0 {
+			break
+		}
+		seen |= x0 | x1 | x2 | x3
 	}
 	return i, seen
 }

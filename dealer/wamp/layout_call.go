@@ -66,6 +66,6 @@ func (c *codec) requestType(kind *MessageType) {
 		return
 	}
 	if c.need("REQUEST.Type") {
-		*kind = MessageType(c.integer("REQUEST.Type", 1<<16-1))
+		*kind = c.messageType("REQUEST.Type")
 	}
 }

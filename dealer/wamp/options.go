@@ -214,7 +214,7 @@ func (c *codec) subscribeOptions(policy *MatchPolicy) {
 
 // openDict moves into the next element of the message, which must be a dict.
 func (c *codec) openDict(what string) container {
-	if !c.need(what) {
+	if !c.need(what) || c.in.emptyMap() {
 		return container{ended: true}
 	}
 	var t token
@@ -249,7 +249,7 @@ func (c *codec) option(what string, want Kind) (token, bool) {
 	if c.in.err != nil || t.kind == KindNull {
 		return t, false
 	}
-	if t.kind != want && !(want == KindString && c.in.isString(&t)) {
+	if t.kind != want && (want != KindString || !c.in.isString(&t)) {
 		c.in.fail(t.offset, "%s must be %v, not %v", what, want, t.kind)
 		return t, false
 	}

@@ -272,8 +272,9 @@ func (w *msgpackWalk) container(code byte, depth int) (string, error) {
 	return "[" + strings.Join(elements, ",") + "]", nil
 }
 
-func cborMode() cbor.DecMode {
-	mode, err := cbor.DecOptions{
+// cborMode accepts what RFC 8949 does.
+func cborMode() (cbor.DecMode, error) {
+	return cbor.DecOptions{
 		MaxNestedLevels:      1000,
 		MaxArrayElements:     math.MaxInt32,
 		MaxMapPairs:          math.MaxInt32,
@@ -282,17 +283,17 @@ func cborMode() cbor.DecMode {
 		MapKeyByteString:     cbor.MapKeyByteStringAllowed,
 		UnrecognizedTagToAny: cbor.UnrecognizedTagContentToAny,
 	}.DecMode()
-	if err != nil {
-		panic(err)
-	}
-	return mode
 }
 
 // canonicalCBOR returns errOracle for what its oracle refuses for reasons that
 // have nothing to do with the encoding.
 func canonicalCBOR(b []byte) (string, error) {
+	mode, err := cborMode()
+	if err != nil {
+		return "", err
+	}
 	var v any
-	if err := cborMode().Unmarshal(b, &v); err != nil {
+	if err := mode.Unmarshal(b, &v); err != nil {
 		return "", fmt.Errorf("%w: %w", errOracle, err)
 	}
 	return walkCBOR(v)

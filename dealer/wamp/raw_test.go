@@ -147,8 +147,8 @@ func TestEntries(t *testing.T) {
 func TestIterationFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		s              wamp.Serializer
-		elements, map_ string
+		s          wamp.Serializer
+		list, dict string
 	}{
 		{wamp.JSON, `[1,2`, `{"a":1,"b":`},
 		{wamp.JSON, `[1,]`, `{"a":1,}`},
@@ -163,18 +163,18 @@ func TestIterationFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var last error
-		for _, err := range tt.s.Elements([]byte(tt.elements)) {
+		for _, err := range tt.s.Elements([]byte(tt.list)) {
 			last = err
 		}
 		if !errors.Is(last, wamp.ErrMalformed) {
-			t.Errorf("%v.Elements(%q) ends with %v, want an error that wraps ErrMalformed", tt.s, tt.elements, last)
+			t.Errorf("%v.Elements(%q) ends with %v, want an error that wraps ErrMalformed", tt.s, tt.list, last)
 		}
 		last = nil
-		for _, err := range tt.s.Entries([]byte(tt.map_)) {
+		for _, err := range tt.s.Entries([]byte(tt.dict)) {
 			last = err
 		}
 		if !errors.Is(last, wamp.ErrMalformed) {
-			t.Errorf("%v.Entries(%q) ends with %v, want an error that wraps ErrMalformed", tt.s, tt.map_, last)
+			t.Errorf("%v.Entries(%q) ends with %v, want an error that wraps ErrMalformed", tt.s, tt.dict, last)
 		}
 	}
 	for _, bad := range []string{`[1,2`, `{"a":1,}`, `1`, ``, `{"a" 1}`} {

@@ -1,3 +1,4 @@
+//nolint:gosec // binary formats take narrowing conversions, each behind a check of its range
 package wamp
 
 import (

@@ -54,9 +54,16 @@ type scanner struct {
 	scratch    []byte // resolved text of keys and option values
 }
 
+// maxScratch bounds the memory that a scanner keeps from one message to the
+// next.
+const maxScratch = 4 << 10
+
 // reset makes the scanner read b from its beginning.
-func (s *scanner) reset(serializer Serializer, b []byte) {
-	s.serializer, s.buf, s.pos, s.err = serializer, b, 0, nil
+func (s *scanner) reset(b []byte) {
+	s.buf, s.pos, s.err = b, 0, nil
+	if cap(s.scratch) > maxScratch {
+		s.scratch = nil
+	}
 }
 
 func (s *scanner) fail(offset int, format string, args ...any) {
@@ -156,6 +163,9 @@ func (s *scanner) next(c *container) bool {
 	}
 	switch {
 	case s.serializer == JSON:
+		if s.commaOnly(c) {
+			return true
+		}
 		c.ended = !s.nextJSON(c)
 	case c.left < 0:
 		c.ended = !s.nextChunk()

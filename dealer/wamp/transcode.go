@@ -178,9 +178,9 @@ func (w *writer) head(kind Kind, n int) {
 	case w.serializer == MsgPack:
 		w.buf = appendMsgPackBytes(w.buf, n)
 	case kind == KindString:
-		w.buf = appendCBORHead(w.buf, cborText, uint64(n))
+		w.buf = appendCBORLen(w.buf, cborText, n)
 	default:
-		w.buf = appendCBORHead(w.buf, cborBytes, uint64(n))
+		w.buf = appendCBORLen(w.buf, cborBytes, n)
 	}
 }
 

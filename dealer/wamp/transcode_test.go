@@ -45,7 +45,9 @@ func TestTranscodeFromJSON(t *testing.T) {
 		{`"\u0000AQI"`, "a400415149", "6400415149", ``},            // no padding: a string
 		{`"\u0000AR=="`, "a50041523d3d", "650041523d3d", ``},       // not canonical: a string
 		{`"\u0000AQ\nID"`, "a60041510a4944", "660041510a4944", ``}, // a line end: a string
-		{`"x\u0000AQID"`, "a6780041514944", "66780041514944", ``},  // not at the beginning
+		{`"\u0000A?=="`, "a500413f3d3d", "6500413f3d3d", ``},
+		{`"\u0000A?Q=AQID"`, "a900413f513d41514944", "6900413f513d41514944", ``},
+		{`"x\u0000AQID"`, "a6780041514944", "66780041514944", ``}, // not at the beginning
 		{`["\u0000AQID",{"k":"\u0000AQ=="}]`, "92c40301020381a16bc40101", "8243010203a1616b4101", ``},
 		{`{"\u0000AQID":1}`, "81a5004151494401", "a1650041514944" + "01", ``}, // keys are strings
 		{`[]`, "90", "80", ``},
@@ -216,12 +218,12 @@ func checkFromBinary(t *testing.T, to wamp.Serializer, value []byte, from wamp.S
 // their length, though JSON does not tell it in advance.
 func TestTranscodeLengths(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{0, 1, 15, 16, 23, 24, 31, 32, 255, 256, 65535, 65536, 70000} {
+	for _, n := range []int{0, 1, 15, 16, 23, 24, 31, 32, 255, 256, 65535, 65536} {
 		list := "[" + strings.TrimSuffix(strings.Repeat("[7],", n), ",") + "]"
 		dict := "{" + strings.TrimSuffix(strings.Repeat(`"k":[7],`, n), ",") + "}"
 		plain := `"` + strings.Repeat("x", n) + `"`
 		escaped := `"` + strings.Repeat(`\n`, n) + `"`
-		nested := strings.Repeat("[", 60) + list + strings.Repeat(",1]", 60)
+		nested := strings.Repeat("[", 60) + "0" + strings.Repeat(strings.Repeat(",1", min(n, 300))+"]", 60)
 		for _, value := range []string{list, dict, plain, escaped, nested} {
 			for _, s := range []wamp.Serializer{wamp.MsgPack, wamp.CBOR} {
 				there := mustTranscode(t, s, []byte(value), wamp.JSON)

@@ -24,12 +24,10 @@ func (s Serializer) Valid(b []byte) error {
 
 // ValidStrict is [Serializer.Valid] and also refuses a map that has a key
 // twice, at any depth. JSON keys are compared without their escapes, keys that
-// are no strings by their encoding. It takes at most some three times the
-// memory of b for maps of many keys, and none for small ones.
+// are no strings by their encoding. It takes memory for the keys of the maps it
+// is inside of, at most some three times that of b.
 func (s Serializer) ValidStrict(b []byte) error {
-	var w strictWalk
-	w.in.reset(s, b)
-	w.keys = w.few[:0]
+	w := strictWalk{in: scanner{serializer: s, buf: b}}
 	w.value(0)
 	w.in.end()
 	if w.in.err != nil {
@@ -42,7 +40,6 @@ func (s Serializer) ValidStrict(b []byte) error {
 type strictWalk struct {
 	in   scanner
 	keys []keyMark // of all maps the walk is inside of
-	few  [16]keyMark
 	seed maphash.Seed
 }
 
@@ -111,7 +108,7 @@ func (w *strictWalk) unique(keys []keyMark) {
 		}
 	}
 	if second < len(w.in.buf) {
-		w.in.fail(second, "the key %.60q is there twice", w.keyAt(keyMark{offset: second}))
+		w.in.fail(second, "the key %.60q is there twice", string(w.keyAt(keyMark{offset: second})))
 	}
 }
 

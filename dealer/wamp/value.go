@@ -86,12 +86,12 @@ func (t *token) value() any {
 	switch t.number {
 	case numberUint:
 		if t.bits <= math.MaxInt64 {
-			return int64(t.bits) //nolint:gosec // it fits
+			return int64(t.bits)
 		}
 		return float64(t.bits)
 	case numberNegative:
 		if t.bits <= math.MaxInt64 {
-			return -1 - int64(t.bits) //nolint:gosec // it fits
+			return -1 - int64(t.bits)
 		}
 		return -1 - float64(t.bits)
 	case numberFloat32, numberFloat64:

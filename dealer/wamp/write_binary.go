@@ -1,3 +1,4 @@
+//nolint:gosec // binary formats take narrowing conversions, each behind a check of its range
 package wamp
 
 import (
@@ -90,6 +91,11 @@ func appendFloat(dst []byte, head32 byte, v float64, narrow bool) []byte {
 		return binary.BigEndian.AppendUint32(append(dst, head32), math.Float32bits(float32(v)))
 	}
 	return binary.BigEndian.AppendUint64(append(dst, head32+1), math.Float64bits(v))
+}
+
+// appendCBORLen appends the head of a string, list or map of length n.
+func appendCBORLen(dst []byte, major byte, n int) []byte {
+	return appendCBORHead(dst, major, uint64(n))
 }
 
 // appendCBORHead appends the shortest head of a data item.

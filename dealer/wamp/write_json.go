@@ -3,7 +3,6 @@ package wamp
 import (
 	"math"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -34,13 +33,37 @@ func appendJSONFloat(dst []byte, v float64) []byte {
 	return append(dst, ".0"...)
 }
 
-// appendJSONString appends v in quotes. Bytes that are not UTF-8 become
-// U+FFFD.
-func appendJSONString(dst []byte, v string) []byte {
-	if !utf8.ValidString(v) {
-		v = strings.ToValidUTF8(v, "\uFFFD")
-	}
+// appendJSONString appends v, which is UTF-8, in quotes. plain says that it
+// needs no escape.
+func appendJSONString(dst []byte, v string, plain bool) []byte {
 	dst = append(dst, '"')
+	if plain {
+		dst = append(dst, v...)
+	} else {
+		dst = appendEscaped(dst, v)
+	}
+	return append(dst, '"')
+}
+
+// plainASCII reports whether v is ASCII that JSON needs no escape for.
+func plainASCII(v string) bool {
+	i := 0
+	for ; i+8 <= len(v); i += 8 {
+		x := uint64(v[i]) | uint64(v[i+1])<<8 | uint64(v[i+2])<<16 | uint64(v[i+3])<<24 |
+			uint64(v[i+4])<<32 | uint64(v[i+5])<<40 | uint64(v[i+6])<<48 | uint64(v[i+7])<<56 // one load
+		if special(x)|x&highBits != 0 {
+			return false
+		}
+	}
+	for ; i < len(v); i++ {
+		if c := v[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+func appendEscaped(dst []byte, v string) []byte {
 	for i := 0; i < len(v); {
 		run := i
 		for i < len(v) && v[i] >= ' ' && v[i] != '"' && v[i] != '\\' {
@@ -52,7 +75,7 @@ func appendJSONString(dst []byte, v string) []byte {
 			i++
 		}
 	}
-	return append(dst, '"')
+	return dst
 }
 
 // appendJSONText appends in quotes the string that UTF-8 text holds.

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
 // A writer appends encoded values. After a failure the first error stays.
@@ -45,7 +47,7 @@ func (w *writer) openList(n int) {
 	case MsgPack:
 		w.buf = appendMsgPackList(w.buf, n)
 	case CBOR:
-		w.buf = appendCBORHead(w.buf, cborArray, uint64(n))
+		w.buf = appendCBORLen(w.buf, cborArray, n)
 	default:
 		w.fail("no serializer was chosen")
 	}
@@ -65,7 +67,7 @@ func (w *writer) openMap(n int) {
 	case MsgPack:
 		w.buf = appendMsgPackMap(w.buf, n)
 	case CBOR:
-		w.buf = appendCBORHead(w.buf, cborMap, uint64(n))
+		w.buf = appendCBORLen(w.buf, cborMap, n)
 	default:
 		w.fail("no serializer was chosen")
 	}
@@ -148,7 +150,7 @@ func (w *writer) negative(v uint64) {
 
 func (w *writer) int(v int64) {
 	if v < 0 {
-		w.negative(uint64(^v))
+		w.negative(uint64(^v)) //nolint:gosec // ^v is -1-v, from 0 on
 		return
 	}
 	w.uint(uint64(v))
@@ -171,15 +173,20 @@ func (w *writer) float(v float64, narrow bool) {
 	}
 }
 
+// string writes v, with U+FFFD for what is not UTF-8.
 func (w *writer) string(v string) {
+	plain := plainASCII(v)
+	if !plain && !utf8.ValidString(v) {
+		v = strings.ToValidUTF8(v, string(utf8.RuneError))
+	}
 	switch w.serializer {
 	case JSON:
 		w.separate()
-		w.buf = appendJSONString(w.buf, v)
+		w.buf = appendJSONString(w.buf, v, plain)
 	case MsgPack:
 		w.buf = append(appendMsgPackString(w.buf, len(v)), v...)
 	case CBOR:
-		w.buf = append(appendCBORHead(w.buf, cborText, uint64(len(v))), v...)
+		w.buf = append(appendCBORLen(w.buf, cborText, len(v)), v...)
 	}
 }
 
@@ -194,7 +201,7 @@ func (w *writer) bytes(v []byte) {
 	case MsgPack:
 		w.buf = append(appendMsgPackBytes(w.buf, len(v)), v...)
 	case CBOR:
-		w.buf = append(appendCBORHead(w.buf, cborBytes, uint64(len(v))), v...)
+		w.buf = append(appendCBORLen(w.buf, cborBytes, len(v)), v...)
 	}
 }
 

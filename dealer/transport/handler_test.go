@@ -1,0 +1,136 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer"
+	"github.com/wampgate/wampgate/dealer/router"
+	"github.com/wampgate/wampgate/dealer/transport"
+	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/test/wamptest"
+)
+
+// Over TLS a connection cannot be tried for room, and the writer goroutines do
+// all the writing.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	r := router.New(router.Config{Realms: []dealer.Config{{Realm: wamptest.Realm}}})
+	h := transport.New(transport.Config{Router: r})
+	server := httptest.NewTLSServer(h)
+	t.Cleanup(server.Close)
+	connect := func() *transport.Conn {
+		t.Helper()
+		url := strings.Replace(server.URL, "https", "wss", 1)
+		c, err := transport.Dial(t.Context(), url, wamp.JSON, &transport.DialOptions{HTTPClient: server.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Join(t.Context(), wamptest.NewHello()); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	callee, caller := connect(), connect()
+	wamptest.Register(t, callee, "com.example.echo")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		wamptest.Answer(callee)
+	}()
+	for _, size := range []int{1, 1_000, 1_000_000} {
+		if got := call(t, caller, "com.example.echo", 10, text(size)); got.results != 10 {
+			t.Errorf("%d bytes: %d results and errors %v, want 10 results", size, got.results, got.errors)
+		}
+	}
+	if err := caller.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if err := callee.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	<-done
+	if err := h.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMaxConns(t *testing.T) {
+	t.Parallel()
+	s := loopback(t, transport.Config{MaxConns: 1})
+	first := s.Dial(t, wamp.JSON)
+	refused := func() {
+		t.Helper()
+		_, err := transport.Dial(t.Context(), s.URL, wamp.JSON, nil)
+		if err == nil || !strings.Contains(err.Error(), "503") {
+			t.Errorf("second connection: %v, want status 503", err)
+		}
+	}
+	refused()
+	first.Send(`[3, {}, "wamp.close.normal"]`)
+	first.WantClosed(1000)
+	for s.Handler.Conns() > 0 {
+		// until its goroutine has ended
+	}
+	s.Join(t, wamp.JSON)
+	refused()
+}
+
+// Shutdown ends in time although a peer's reader waits for another one.
+func TestShutdownOfStalled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := smallQueues(t)
+		silent, caller := s.Connect(t, wamp.JSON), s.Connect(t, wamp.JSON)
+		wamptest.Register(t, silent, "com.example.silent")
+		sent := make(chan int)
+		go func() {
+			i := 0
+			for caller.Send(&wamp.Call{Request: wamp.ID(i + 1), Procedure: "com.example.silent", Payload: text(1000)}) == nil {
+				i++
+			}
+			sent <- i
+		}()
+		synctest.Wait() // the caller cannot send
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := s.Handler.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown: %v, want DeadlineExceeded", err)
+		}
+		if got := time.Since(start); got != time.Second {
+			t.Errorf("Shutdown took %v, want 1s", got)
+		}
+		if n := <-sent; n < queue/4/1000 || n > queue/1000 {
+			t.Errorf("%d calls were sent, want about %d", n, queue/4/1000)
+		}
+		if _, err := transport.Dial(t.Context(), s.URL, wamp.JSON, &transport.DialOptions{HTTPClient: s.Client}); err == nil {
+			t.Error("connected after Shutdown")
+		}
+	})
+}
+
+// A client that dials something else gets an error that says what.
+func TestDialElsewhere(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	if _, err := transport.Dial(t.Context(), server.URL, wamp.JSON, nil); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("Dial: %v, want status 404", err)
+	}
+	s := loopback(t, transport.Config{})
+	c, err := transport.Dial(t.Context(), s.URL, wamp.CBOR, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Join(t.Context(), &wamp.Hello{Realm: "nowhere"}); !errors.Is(err, transport.ErrAborted) {
+		t.Errorf("Join: %v, want ErrAborted", err)
+	}
+	_ = c.Close() // the router closes it as well
+}
