@@ -55,9 +55,9 @@ func recordOf(w http.ResponseWriter) *record {
 // Unwrap is for http.ResponseController.
 func (rec *record) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 
-// WriteHeader notes the status.
+// WriteHeader notes the status, unless it is one that others follow.
 func (rec *record) WriteHeader(code int) {
-	if code >= http.StatusOK && !rec.wrote {
+	if (code >= http.StatusOK || code == http.StatusSwitchingProtocols) && !rec.wrote {
 		rec.wrote, rec.status = true, code
 	}
 	rec.ResponseWriter.WriteHeader(code)
@@ -99,9 +99,12 @@ func (rec *record) failed(status int, err error) {
 	}
 }
 
-// abandon gives a call up because of cause and notes what became of it.
+// abandon gives a call up and notes why and what became of it. A nil cause
+// stands for one that was noted before.
 func (rec *record) abandon(c *call, cause error) {
-	rec.err = cause
+	if cause != nil {
+		rec.err = cause
+	}
 	rec.killed = c.dispatched.Load()
 	start := time.Now()
 	rec.outcome = c.confirm()

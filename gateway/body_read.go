@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"compress/flate"
 	"compress/gzip"
 	"encoding/binary"
 	"errors"
@@ -88,7 +87,7 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, b *buffer) er
 		err = g.readAll(&b.paced, b)
 	}
 	if err != nil {
-		return brokenBody(r, err)
+		return b.paced.broken(r, err)
 	}
 	b.paced.arrived()
 	return nil
@@ -105,7 +104,7 @@ func (g *Gateway) readAll(from io.Reader, b *buffer) error {
 		switch {
 		case int64(len(b.body())) > g.cfg.MaxBody:
 			return g.tooLarge()
-		case err == io.EOF: //nolint:errorlint // only the value itself is the end
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
@@ -151,13 +150,22 @@ func (g *Gateway) inflate(from io.Reader, b *buffer) error {
 // encoded reports whether the body of r is compressed. The error is a problem:
 // 415 for encodings other than gzip.
 func encoded(r *http.Request) (bool, error) {
-	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
+	switch strings.ToLower(strings.Join(r.Header["Content-Encoding"], ",")) {
 	case "", "identity":
 		return false, nil
 	case "gzip", "x-gzip":
 		return true, nil
 	}
-	return false, badMediaType("the Content-Encoding is not understood; send the body as it is, or in gzip").
+	return false, badEncoding(false)
+}
+
+// badEncoding is the problem of a body that came in a Content-Encoding which
+// is not understood there.
+func badEncoding(stream bool) *problem.Problem {
+	if stream {
+		return badMediaType("a body that streams must not be compressed").With("Accept-Encoding", "identity")
+	}
+	return badMediaType("the Content-Encoding is not understood; send the body as it is, or in gzip").
 		With("Accept-Encoding", "gzip, identity")
 }
 
@@ -188,26 +196,6 @@ func sizeText(n int64) string {
 	return strconv.FormatInt(n, 10) + " bytes"
 }
 
-// brokenBody tells a client that left from one that is slow and from one that
-// sends nonsense.
-func brokenBody(r *http.Request, err error) error {
-	var p *problem.Problem
-	switch {
-	case errors.As(err, &p):
-		return p
-	case r.Context().Err() != nil:
-		return causeOf(r.Context())
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return problem.New(http.StatusRequestTimeout, uriBadRequest,
-			fmt.Sprintf("the body came too slowly: less than %d bytes a second", slowestBody))
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, new(flate.CorruptInputError)):
-		return badBody("the body is not valid gzip")
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return errClientGone // it hung up in the middle of its body
-	}
-	return problem.New(http.StatusBadRequest, uriBadRequest, "the body could not be read").Because(err)
-}
-
 // The pace that a body has to keep: slowestBody bytes a second, after
 // slowBody for a start.
 const (
@@ -221,6 +209,7 @@ type pacedBody struct {
 	w       http.ResponseWriter // knows the connection
 	started time.Time
 	n       int64
+	err     error // of the last read
 }
 
 // Read implements io.Reader.
@@ -229,7 +218,28 @@ func (p *pacedBody) Read(b []byte) (int, error) {
 	_ = http.NewResponseController(p.w).SetReadDeadline(p.started.Add(slowBody + time.Duration(p.n/slowestBody)*time.Second))
 	n, err := p.body.Read(b)
 	p.n += int64(n)
+	p.err = err
 	return n, err
+}
+
+// broken tells a client that left from one that is slow and from one that
+// sends nonsense. err is what came of reading the body of r, after decoding.
+func (p *pacedBody) broken(r *http.Request, err error) error {
+	if refused, ok := errors.AsType[*problem.Problem](err); ok {
+		return refused
+	}
+	switch {
+	case errors.Is(p.err, os.ErrDeadlineExceeded): // which ends the context, too
+		return problem.New(http.StatusRequestTimeout, uriBadRequest,
+			fmt.Sprintf("the body came too slowly: less than %d bytes a second", slowestBody))
+	case r.Context().Err() != nil:
+		return causeOf(r.Context())
+	case p.err == nil || p.err == io.EOF: //nolint:errorlint // only the value itself is the end
+		return badBody("the body is not valid gzip").Because(err) // all of it came
+	case errors.Is(p.err, io.ErrUnexpectedEOF):
+		return errClientGone // it hung up in the middle of its body
+	}
+	return problem.New(http.StatusBadRequest, uriBadRequest, "the body could not be read").Because(err)
 }
 
 // arrived lifts the deadline, or the connection would end with it.

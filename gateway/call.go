@@ -36,7 +36,6 @@ type call struct {
 	timing  string // Server-Timing of the answer, or empty
 
 	dispatched atomic.Bool // the dealer has a CALL, or had its chance
-	canceled   atomic.Bool // a CANCEL was
 
 	cancel   context.CancelCauseFunc // of follow's context; nil if none
 	unfollow func() bool
@@ -132,8 +131,8 @@ func (c *call) submit(ctx context.Context, o wamp.CallOptions, p wamp.Payload) e
 	}
 	err := c.owner.session.Submit(ctx, &c.message)
 	c.dispatched.Store(true)
-	if first && ctx.Err() != nil {
-		c.kill() // follow's may have come too early to find a call to cancel
+	if first && ctx.Err() != nil && err == nil {
+		c.kill() //nolint:contextcheck // ctx has ended; follow's kill may have come too early to find a call
 	}
 	switch {
 	case err == nil:
@@ -162,14 +161,15 @@ func (c *call) overdue() <-chan time.Time { return c.timer.C }
 
 // poll takes the next event, if there is one. It never blocks. The event's
 // payload is valid until the next poll or next. The error, after which there
-// are no events, is errSlowConsumer, or a problem when the session ended.
+// are no events, is errSlowConsumer, or a problem when the session ended. Once
+// a CANCEL is on its way there are none either: what comes of it is for confirm.
 func (c *call) poll() (e event, ok bool, err error) { return c.inbox.poll() }
 
 // next waits for the next event. The error is the cause of ctx, errTimeout
 // when the dealer stays silent beyond its own timeout, or one of poll's.
 func (c *call) next(ctx context.Context) (event, error) {
 	for {
-		e, ok, err := c.inbox.poll()
+		e, ok, err := c.poll()
 		if ok || err != nil {
 			return e, err
 		}
@@ -208,7 +208,7 @@ func (c *call) stop(cause error) {
 // for a callee that has too much queued, but not longer than it would wait for
 // the callee's answer.
 func (c *call) kill() {
-	if !c.dispatched.Load() || c.inbox.over() || c.canceled.Swap(true) {
+	if !c.dispatched.Load() || !c.inbox.hold() {
 		return
 	}
 	ctx, stop := context.WithTimeout(context.Background(), c.gateway.confirmWait())
@@ -277,7 +277,6 @@ func (c *call) close() {
 	c.inbox.reset()
 	c.owner, c.message, c.patient, c.timing = nil, wamp.Call{}, 0, ""
 	c.dispatched.Store(false)
-	c.canceled.Store(false)
 	g.calls.Put(c)
 }
 

@@ -141,24 +141,61 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
-// TestDealerTimeout shows that the dealer's timer counts, and that the gateway
-// has one of its own behind it.
+// TestHangUpDuringCall shows that it makes no difference if the client leaves
+// while the CALL is on its way, and the callee is quick to confirm.
+func TestHangUpDuringCall(t *testing.T) {
+	t.Parallel()
+	for range 20 { // goroutines may meet in any order
+		synctest.Test(t, func(t *testing.T) {
+			var log logbook
+			var c *client
+			begun := make(chan struct{})
+			r := &realm{
+				procedures: map[wamp.URI]procedure{"test.p": func(incoming) {
+					<-begun
+					c.hangUp(nil)
+				}},
+				onCancel: func(c incoming) { c.fail(wamp.ErrCanceled, wamp.OriginCallee, wamp.Payload{}) },
+			}
+			c = start(newGateway(t, r, log.use), "/call/test.p")
+			close(begun)
+			<-c.done
+			if !c.aborted || len(r.canceled) != 1 || !strings.Contains(log.last(), "outcome=canceled") {
+				t.Errorf("aborted %v, CANCEL %v, log %s", c.aborted, r.canceled, log.last())
+			}
+		})
+	}
+}
+
+// TestDealerTimeout shows that the gateway has a timer behind the dealer's.
+// The client is answered at once, whatever the callee says to the CANCEL.
 func TestDealerTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var log logbook
 		r := &realm{procedures: map[wamp.URI]procedure{"test.p": silent}}
-		g := newGateway(t, r, nil)
+		w := connect(t, newGateway(t, r, log.use))
 		began := time.Now()
-		w := post(g, "/call/test.p?timeout=2s", "")
-		// The dealer says nothing, neither at 2 s nor to the CANCEL after 2.25 s.
-		if took := time.Since(began); w.Code != 504 || took != 7500*time.Millisecond {
-			t.Errorf("status %d after %v, want 504 after 2.25 s and 5.25 s for the CANCEL", w.Code, took)
+		w.writef(t, postHead, "test.p?timeout=2s", 2, "[]")
+		resp, body := w.answer(t)
+		if took := time.Since(began); resp.StatusCode != 504 || took != 2250*time.Millisecond {
+			t.Errorf("status %d after %v, want 504 after 2.25s", resp.StatusCode, took)
 		}
-		if d := problemIn(t, w, w.Body.Bytes()); d.Source != "gateway" || d.Retry != "unknown" || d.Error != "wamp.error.timeout" {
+		d := problemIn(t, headed{resp.Header}, []byte(body))
+		if d.Source != "gateway" || d.Retry != "unknown" || d.Error != "wamp.error.timeout" {
 			t.Errorf("problem %+v", d)
+		}
+		pass(time.Minute)
+		if want := "call timed out after 2.3s -> CANCEL kill -> unconfirmed in 5.3s (504)"; !strings.Contains(log.last(), want) {
+			t.Errorf("the log says %s, want %s", log.last(), want)
 		}
 	})
 }
+
+// headed is a header as an answer has it.
+type headed struct{ fields http.Header }
+
+func (h headed) Header() http.Header { return h.fields }
 
 // TestShutdownCause shows that a call which a shutdown cuts gets an answer.
 func TestShutdownCause(t *testing.T) {
@@ -317,7 +354,10 @@ func TestLogLine(t *testing.T) {
 	t.Parallel()
 	var log logbook
 	r := &realm{procedures: map[wamp.URI]procedure{"test.echo": echo}}
-	g := newGateway(t, r, log.use)
+	g := newGateway(t, r, func(cfg *gateway.Config) {
+		log.use(cfg)
+		cfg.WebSocket = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusSwitchingProtocols) })
+	})
 	w := post(g, "/call/test.echo", "[12]", "Content-Type", jsonType)
 	for _, want := range []string{
 		"call " + w.Header().Get("Wamp-Call-Id") + " test.echo ok after ", "(200)", "procedure=test.echo", "authid=anonymous",
@@ -326,6 +366,10 @@ func TestLogLine(t *testing.T) {
 		if !strings.Contains(log.last(), want) {
 			t.Errorf("the log says %s, want %s in it", log.last(), want)
 		}
+	}
+	do(g, "GET", "/ws", nil)
+	if !strings.Contains(log.last(), "path=/ws status=101") {
+		t.Errorf("the log says %s of a WebSocket", log.last())
 	}
 	post(g, "/call/test.none", "")
 	for _, want := range []string{"test.none wamp.error.no_such_procedure: no procedure test.none after ", "(404)", "status=404", "outcome=error"} {
@@ -339,7 +383,9 @@ func TestLogLine(t *testing.T) {
 // nothing.
 func TestPanic(t *testing.T) {
 	t.Parallel()
-	r := &realm{procedures: map[wamp.URI]procedure{"test.p": func(incoming) { panic("secret") }}}
+	r := &realm{procedures: map[wamp.URI]procedure{"test.p": func(incoming) {
+		panic("secret")
+	}}}
 	w := post(newGateway(t, r, nil), "/call/test.p", "")
 	if d := problemIn(t, w, w.Body.Bytes()); w.Code != 500 || d.Source != "gateway" || strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("got %d %+v", w.Code, d)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 
@@ -48,7 +49,7 @@ type Config struct {
 
 	MaxPath  int   // bytes of the request path; default 2 KiB
 	MaxQuery int   // bytes of the query; default 8 KiB
-	MaxBody  int64 // bytes of the body of a unary call, decompressed; default 4 MiB
+	MaxBody  int64 // bytes of the body of a unary call, decompressed; default 4 MiB, at most 2 GiB
 	MaxFrame int   // bytes of one frame of a streamed upload; default 1 MiB
 
 	MaxCalls               int // in flight in total; default 10,000
@@ -101,6 +102,8 @@ func (cfg Config) validate() error {
 		return errors.New("gateway: Config.Join is missing")
 	case cfg.Log == nil:
 		return errors.New("gateway: Config.Log is missing")
+	case cfg.MaxBody < 0 || cfg.MaxBody > math.MaxInt32:
+		return errors.New("gateway: Config.MaxBody is not between 0 and 2 GiB")
 	}
 	return nil
 }

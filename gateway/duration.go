@@ -24,8 +24,9 @@ func parseDuration(s string) (time.Duration, error) {
 	if strings.HasPrefix(s, "-") {
 		return 0, errors.New("it is negative")
 	}
-	if ms, err := strconv.ParseUint(s, 10, 64); err == nil {
-		return time.Duration(ms) * time.Millisecond, nil
+	if allDigits(s) {
+		ms, err := strconv.ParseInt(s, 10, 64)
+		return time.Duration(ms) * time.Millisecond, err
 	}
 	if iso, ok := strings.CutPrefix(s, "PT"); ok {
 		if !isoTime(iso) {

@@ -21,6 +21,7 @@ import (
 type realm struct {
 	procedures map[wamp.URI]procedure
 	safe       map[wamp.URI]bool
+	onCancel   procedure // answers a CANCEL before it returns; nil for nothing
 
 	mu       sync.Mutex // guards the following fields; held while pushing
 	sessions []*session
@@ -43,10 +44,6 @@ func (c incoming) push(m wamp.Message) { _ = c.session.out.Push(m) }
 
 func (c incoming) result(p wamp.Payload) {
 	c.push(&wamp.Result{Request: c.Request, Payload: p})
-}
-
-func (c incoming) progress(p wamp.Payload) {
-	c.push(&wamp.Result{Request: c.Request, Details: wamp.ResultDetails{Progress: true}, Payload: p})
 }
 
 func (c incoming) fail(uri wamp.URI, origin wamp.Origin, p wamp.Payload) {
@@ -91,6 +88,11 @@ func (s *session) Submit(_ context.Context, m wamp.Message) error {
 		r.receive(s, m)
 	case *wamp.Cancel:
 		r.canceled = append(r.canceled, *m)
+		for _, c := range r.calls {
+			if c.Request == m.Request && r.onCancel != nil {
+				r.onCancel(incoming{c, s})
+			}
+		}
 	}
 	if r.arrived != nil {
 		r.arrived <- struct{}{}
@@ -158,8 +160,8 @@ func jsonPayload(args, kwargs string) wamp.Payload {
 }
 
 // newGateway returns a gateway in front of a realm; it ends with the test.
-func newGateway(t testing.TB, r *realm, change func(*gateway.Config)) *gateway.Gateway {
-	t.Helper()
+func newGateway(tb testing.TB, r *realm, change func(*gateway.Config)) *gateway.Gateway {
+	tb.Helper()
 	cfg := gateway.Config{
 		Realm: "realm1",
 		Join:  r.join,
@@ -171,9 +173,9 @@ func newGateway(t testing.TB, r *realm, change func(*gateway.Config)) *gateway.G
 	}
 	g, err := gateway.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(g.Close)
+	tb.Cleanup(g.Close)
 	return g
 }
 

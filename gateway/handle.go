@@ -50,7 +50,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("err", err))
 	}
 	if rec.wrote || clientGone(err) {
-		panic(http.ErrAbortHandler) // a cut answer must not look like a complete one
+		panic(http.ErrAbortHandler) //nolint:forbidigo // a cut answer must not look like a complete one
 	}
 	p.Send(w, wantsText(r.Header.Values("Accept")))
 }
@@ -74,7 +74,7 @@ func (g *Gateway) problemFor(err error, rec *record) *problem.Problem {
 	default:
 		p = *problem.New(http.StatusInternalServerError, uriInternal, "the gateway failed; its log tells why")
 	}
-	if rec.id != "" {
+	if rec.id != "" && p.Retry != problem.RetrySafe { // else there never was a call
 		p.Instance = "/calls/" + rec.id
 	}
 	if g.cfg.PublicURL != "" {
@@ -87,20 +87,23 @@ func (g *Gateway) problemFor(err error, rec *record) *problem.Problem {
 // an answer off passes.
 func (g *Gateway) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			cause := recover()
-			if cause == nil {
-				return
-			}
-			if cause == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
-				panic(cause)
-			}
-			g.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "handler panicked",
-				slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
-			g.fail(w, r, errPanicked)
-		}()
+		defer g.rescue(w, r)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// rescue is what recovered defers.
+func (g *Gateway) rescue(w http.ResponseWriter, r *http.Request) {
+	cause := recover()
+	switch cause {
+	case nil:
+		return
+	case http.ErrAbortHandler:
+		panic(cause) //nolint:forbidigo // net/http's way to cut an answer off
+	}
+	g.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "handler panicked",
+		slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
+	g.fail(w, r, errPanicked)
 }
 
 // errPanicked stands for a panic, which has been logged already.

@@ -46,6 +46,8 @@ type inbox struct {
 	bytes    int           // of those
 	err      error         // why nothing more is taken, other than a final event
 	closed   bool          // a final event was taken
+	held     bool          // poll says nothing: a CANCEL is on its way
+	drained  bool          // poll says what came of it
 	discard  bool          // keep the kind and the URI of a final event, drop all else
 	crowded  chan struct{} // not nil when somebody waits for room
 	hopeless bool          // somebody waited in vain
@@ -137,7 +139,7 @@ func (b *inbox) fail(err error) {
 func (b *inbox) drain() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.discard, b.err = true, nil
+	b.drained, b.discard, b.err = true, true, nil
 	var last *stored
 	if n := len(b.reading.events); b.at < n {
 		last = &b.reading.events[n-1]
@@ -164,8 +166,11 @@ func (b *inbox) drain() {
 func (b *inbox) poll() (e event, ok bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.err != nil {
+	switch {
+	case b.err != nil:
 		return event{}, false, b.err
+	case b.held && !b.drained:
+		return event{}, false, nil
 	}
 	if b.at == len(b.reading.events) {
 		b.reading.reset()
@@ -184,11 +189,16 @@ func (b *inbox) poll() (e event, ok bool, err error) {
 	return e, true, nil
 }
 
-// over reports whether a final event came or the inbox was failed.
-func (b *inbox) over() bool {
+// hold is called before a CANCEL is sent: from then on poll says nothing, until
+// drain. It reports false if there is nothing to cancel, or somebody did.
+func (b *inbox) hold() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.closed || b.err != nil && !b.discard
+	if b.held || b.closed || b.err != nil && !b.discard {
+		return false
+	}
+	b.held = true
+	return true
 }
 
 // crowd returns a channel that is closed when the inbox has room again, or
@@ -239,7 +249,8 @@ func (b *inbox) reset() {
 	b.filling.shrink()
 	b.reading.shrink()
 	b.events, b.bytes, b.at = 0, 0, 0
-	b.err, b.closed, b.discard = nil, false, false
+	b.err, b.closed = nil, false
+	b.held, b.drained, b.discard = false, false, false
 	b.relieve()
 }
 

@@ -9,8 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/wampgate/wampgate/dealer/wamp"
 	"pgregory.net/rapid"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
 func progress(args string) event {
@@ -49,7 +50,7 @@ func TestInboxKeepsOrder(t *testing.T) {
 			e := event{kind: eventProgress}
 			for _, part := range []*[]byte{&e.payload.Args, &e.payload.Kwargs} {
 				if rapid.Bool().Draw(t, "part") {
-					*part = []byte(rapid.StringN(0, 8, 8).Draw(t, "text"))
+					*part = []byte(rapid.StringN(1, 8, 8).Draw(t, "text"))
 				}
 			}
 			sent = append(sent, e)
@@ -139,12 +140,13 @@ func TestInboxDrainKeepsFinal(t *testing.T) {
 }
 
 // streaming returns a principal with one open call that streams.
-func streaming(events int) (*principal, *call) {
+func streaming(t *testing.T, events int) (*principal, *call) {
+	t.Helper()
 	cfg := Config{Log: slog.New(slog.DiscardHandler), QueueEvents: events}.withDefaults()
 	p := newPrincipal(wamp.Identity{}, &cfg)
 	c := &call{stream: true, inbox: newInbox(cfg.QueueEvents, cfg.QueueBytes)}
 	if err := p.add(c); err != nil {
-		panic(err) // a new principal has room
+		t.Fatal(err)
 	}
 	return p, c
 }
@@ -164,7 +166,7 @@ func push(t *testing.T, p *principal, n int) {
 func TestBackPressure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p, c := streaming(8)
+		p, c := streaming(t, 8)
 		push(t, p, 3)
 		if p.Congested() {
 			t.Error("congested when less than half full")
@@ -206,7 +208,7 @@ func TestBackPressure(t *testing.T) {
 // TestUnaryNeverCongests shows that only streams hold anybody up.
 func TestUnaryNeverCongests(t *testing.T) {
 	t.Parallel()
-	p, c := streaming(2)
+	p, c := streaming(t, 2)
 	c.stream = false
 	push(t, p, 2)
 	if p.Congested() {
@@ -222,7 +224,7 @@ func TestUnaryNeverCongests(t *testing.T) {
 func TestOverflowStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p, c := streaming(2)
+		p, c := streaming(t, 2)
 		g := &Gateway{cfg: *p.cfg}
 		s := &recorder{}
 		c.gateway, p.session, c.timer = g, s, time.NewTimer(time.Hour)

@@ -334,7 +334,7 @@ func (p *principal) end(reason wamp.URI) {
 func tooMany(what string, limit int) *problem.Problem {
 	return problem.New(http.StatusTooManyRequests, uriRateLimited,
 		fmt.Sprintf("%d %s are in flight already, which is the limit for one principal; wait for some to end", limit, what)).
-		RetryAfter(1)
+		Safe().RetryAfter(1)
 }
 
 // overloaded is the problem of a gateway that has reached a limit.

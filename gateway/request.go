@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/go-chi/chi/v5"
+
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/problem"
 )
@@ -59,6 +60,9 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 		return err
 	}
 	q.in = framingOf(q.body, r.ContentLength, &q.options)
+	if compressed, err := encoded(r); err != nil || compressed && q.in.streams() {
+		return badEncoding(q.in.streams())
+	}
 	q.out, q.media, q.format = ans.form, ans.media, ans.format
 	if err := q.check(get, r.ContentLength); err != nil {
 		return err

@@ -49,11 +49,37 @@ func send(w http.ResponseWriter, v *fieldValues, media string, body []byte, line
 	v.set("Content-Type", media)
 	v.set("Content-Length", strconv.Itoa(length))
 	w.WriteHeader(http.StatusOK)
-	// A failed write means that the client left, which cancels nothing any
-	// more: the call has ended.
-	if _, err := w.Write(body); err == nil && line {
-		_, _ = w.Write([]byte{'\n'})
+	if err := writeBody(w, body); err != nil {
+		return err
 	}
+	if line {
+		_, _ = w.Write([]byte{'\n'}) // fits into the buffer of net/http
+	}
+	return nil
+}
+
+// writeBody writes the body of an answer. A large one goes out piece by piece,
+// each with a deadline, so that a client that does not read is given up; small
+// ones fit into the buffers between. The error is errClientGone or
+// errSlowConsumer, which cancel nothing any more: the call has ended.
+func writeBody(w http.ResponseWriter, body []byte) error {
+	if len(body) <= writeSize {
+		_, _ = w.Write(body) // if nobody is there, nobody has to be told
+		return nil
+	}
+	control := http.NewResponseController(w)
+	for len(body) > 0 {
+		piece := body[:min(len(body), writeSize)]
+		body = body[len(piece):]
+		deadline := time.Now().Add(writeTime)
+		_ = control.SetWriteDeadline(deadline) // not all writers know deadlines; those of tests don't
+		if _, err := w.Write(piece); err != nil && !time.Now().Before(deadline) {
+			return errSlowConsumer
+		} else if err != nil {
+			return errClientGone
+		}
+	}
+	_ = control.SetWriteDeadline(time.Time{}) // or it would cut the next answer on the connection
 	return nil
 }
 
@@ -200,7 +226,6 @@ func (g *Gateway) problemOf(c *call, e event) *problem.Problem {
 		URI:       e.uri,
 		Origin:    e.origin,
 		Payload:   e.payload,
-		Canceled:  c.canceled.Load(),
 		Anonymous: c.owner.identity.Authid == g.cfg.Anonymous.Authid,
 		Debug:     g.cfg.Debug,
 	})

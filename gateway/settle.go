@@ -3,6 +3,7 @@ package gateway
 import (
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -109,6 +110,17 @@ func (x *exchange) finish() {
 	_ = rc.SetReadDeadline(time.Now().Add(lingerTime))
 	_, _ = io.CopyN(io.Discard, &x.body, lingerBytes)
 	_ = x.body.ReadCloser.Close() // or net/http finds a body that was not done with
+	if x.http1 {
+		closePolitely(x.ResponseWriter)
+	}
+}
+
+// closePolitely makes net/http end the connection of w without a reset that
+// could overtake the end of the answer: it closes its sending side and waits
+// for a moment. That is what it does when a body exceeds the limit set by
+// http.MaxBytesReader, so one does.
+func closePolitely(w http.ResponseWriter) {
+	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
 }
 
 // cut lets net/http end the connection at once after a panic: it would first

@@ -141,53 +141,60 @@ func TestSettleKeepsConnections(t *testing.T) {
 }
 
 // TestSettleSavesEarlyAnswers: an answer in the middle of a large upload
-// arrives, although the client sends on.
+// arrives to its end, although the client sends on.
 func TestSettleSavesEarlyAnswers(t *testing.T) {
 	t.Parallel()
-	const size = 32 << 20
-	s := startServer(t, settle(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "5")
+	const size = 16 << 20
+	s := startServer(t, settle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/length" {
+			w.Header().Set("Content-Length", "5")
+		}
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		_, _ = io.WriteString(w, "wrong")
+		_ = http.NewResponseController(w).Flush()
 	})))
-	t.Run("HTTP/1.1", func(t *testing.T) {
-		t.Parallel()
-		for range 10 {
-			c := dial(t, s.addr)
-			c.send(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size))
-			sent := make(chan struct{})
-			go func() {
-				defer close(sent)
-				_, _ = io.CopyN(c.TCPConn, zeros{}, size) // ends when the server hangs up
-			}()
-			resp := c.answer(t)
-			body, err := io.ReadAll(resp.Body)
-			if resp.StatusCode != http.StatusUnprocessableEntity || string(body) != "wrong" || err != nil {
-				t.Errorf("answer = %d %q, %v, want 422 %q", resp.StatusCode, body, err, "wrong")
+	for _, path := range []string{"/length", "/chunked"} {
+		t.Run("HTTP/1.1"+path, func(t *testing.T) {
+			t.Parallel()
+			for range 5 {
+				c := dial(t, s.addr)
+				c.send(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, size))
+				sent := make(chan struct{})
+				go func() {
+					defer close(sent)
+					_, _ = io.CopyN(c.TCPConn, zeros{}, size)
+					_ = c.Close() // as clients do when they cannot send
+				}()
+				wantWrong(t, c.answer(t))
+				_ = c.Close()
+				wait(t, sent, "the end of the upload")
 			}
-			_ = c.Close()
-			wait(t, sent, "the end of the upload")
-		}
-	})
-	t.Run("HTTP/2", func(t *testing.T) {
-		t.Parallel()
-		client := h2c(t)
-		for range 10 {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.addr, io.LimitReader(zeros{}, size))
-			if err != nil {
-				t.Fatal(err)
+		})
+		t.Run("HTTP/2"+path, func(t *testing.T) {
+			t.Parallel()
+			client := h2c(t)
+			for range 5 {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.addr+path, io.LimitReader(zeros{}, size))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantWrong(t, resp)
+				_ = resp.Body.Close()
 			}
-			resp, err := client.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(resp.Body)
-			if resp.StatusCode != http.StatusUnprocessableEntity || string(body) != "wrong" || err != nil {
-				t.Errorf("answer = %d %q, %v, want 422 %q", resp.StatusCode, body, err, "wrong")
-			}
-			_ = resp.Body.Close()
-		}
-	})
+		})
+	}
+}
+
+func wantWrong(t *testing.T, resp *http.Response) {
+	t.Helper()
+	body, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusUnprocessableEntity || string(body) != "wrong" || err != nil {
+		t.Errorf("answer = %d %q, %v, want 422 %q", resp.StatusCode, body, err, "wrong")
+	}
 }
 
 // zeros is an endless reader.

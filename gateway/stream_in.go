@@ -26,14 +26,10 @@ func (g *Gateway) streamIn(w http.ResponseWriter, r *http.Request, c *call, q *r
 	}
 	sendContinue(w, r)
 	ctx := c.follow(r.Context())
-	u := g.startUpload(ctx, w, r, c, q)
-	defer u.cut() // when something below panics
-	if q.out.streams() {
-		out := g.newStreamOut(w, r, c, q)
-		out.upload = u
-		return out.serve(ctx, u.dispatched)
-	}
-	return g.answerUpload(ctx, w, r, u, q)
+	out := g.newStreamOut(w, r, c, q)
+	out.upload = g.startUpload(ctx, w, r, c, q)
+	defer out.upload.cut() // if something below panics
+	return out.serve(ctx, out.upload.dispatched)
 }
 
 // sendContinue sends the interim answer that a client may wait for before it
@@ -63,6 +59,7 @@ type upload struct {
 	release    context.CancelFunc
 	dispatched chan struct{} // closed when the first CALL is sent
 	done       chan struct{} // closed when the goroutine ended
+	err        error         // why it ended before the body did; set before done
 
 	// Owned by the goroutine, or by whom the framer lets emit.
 	sent    bool
@@ -102,6 +99,7 @@ func (u *upload) run(ctx context.Context) {
 		err = u.submit(ctx, u.held, false) // nothing if no item is held
 	}
 	if err != nil && !errors.Is(err, errOver) {
+		u.err = err
 		u.stop(err)
 	}
 }
@@ -178,6 +176,17 @@ func (u *upload) cut() {
 	u.end(func() { _ = http.NewResponseController(u.writer).SetReadDeadline(time.Unix(1, 0)) })
 }
 
+// brokeOff ends the upload of a client that left, and returns the problem to
+// tell it if it left by ending its request too early: it may have closed only
+// its sending side, and wait for an answer.
+func (u *upload) brokeOff() (*problem.Problem, bool) {
+	if u == nil {
+		return nil, false
+	}
+	u.cut()
+	return errors.AsType[*problem.Problem](u.err)
+}
+
 // end makes the goroutine stop. If it is still there, hurry must get it out of
 // a Read; reads fail from then on.
 func (u *upload) end(hurry func()) {
@@ -190,52 +199,6 @@ func (u *upload) end(hurry func()) {
 		<-u.done
 	}
 	u.rec.in = u.body.bytes
-}
-
-// answerUpload gives an upload one answer: the final one of its call.
-func (g *Gateway) answerUpload(ctx context.Context, w http.ResponseWriter, r *http.Request, u *upload, q *request) error {
-	e, err := finalEvent(ctx, u.call)
-	if err != nil {
-		return g.giveUpUpload(ctx, w, r, u, err)
-	}
-	u.rec.dealt = time.Since(u.call.started)
-	if e.kind == eventFailure {
-		err = wholeHint(g.failure(w, u.call, q, e))
-	} else if err = g.writeResult(w, u.call, q, e); err == nil {
-		u.rec.outcome = outcomeOK
-	}
-	if err != nil {
-		g.fail(w, r, err)
-	}
-	u.settle()
-	return nil
-}
-
-// finalEvent waits for the event that ends a call. Progress that nobody asked
-// for is left out.
-func finalEvent(ctx context.Context, c *call) (event, error) {
-	for {
-		e, err := c.next(ctx)
-		if err != nil || e.kind.final() {
-			return e, err
-		}
-	}
-}
-
-// giveUpUpload ends a call that did not end by itself: the callee is told, then
-// the client, and what the callee says to it is waited for last.
-func (g *Gateway) giveUpUpload(ctx context.Context, w http.ResponseWriter, r *http.Request, u *upload, cause error) error {
-	lost := ctx.Err() == nil && !errors.Is(cause, errTimeout)
-	u.call.stop(cause)
-	if clientGone(cause) {
-		u.cut()
-		u.rec.abandon(u.call, cause)
-		return cause
-	}
-	g.fail(w, r, cause)
-	u.settle()
-	abandon(u.rec, u.call, cause, lost)
-	return nil
 }
 
 // wholeHint tells the caller of a procedure that does not take progressive

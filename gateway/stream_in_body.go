@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -53,11 +54,11 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.timed(p)
 	b.bytes += int64(n)
-	switch {
-	case b.over.Load():
-		return 0, errOver
-	case err != nil && err != io.EOF: //nolint:errorlint // a wrapped io.EOF is not the end of the body
+	switch broken := err != nil && err != io.EOF; { //nolint:errorlint // a wrapped io.EOF is not the end of the body
+	case broken && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, errOver):
 		return n, truncated(b.bytes, err)
+	case broken || b.over.Load():
+		return 0, errOver // only those who end the upload set deadlines
 	case b.budget > 0:
 		if b.budget -= int64(n); b.budget <= 0 {
 			return n, errHeadTooLong

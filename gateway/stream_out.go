@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/wampgate/wampgate/gateway/problem"
 )
 
 // The rhythm of a streamed answer.
@@ -30,8 +32,9 @@ func (g *Gateway) streamOut(w http.ResponseWriter, r *http.Request, c *call, q *
 	return g.newStreamOut(w, r, c, q).serve(ctx, nil)
 }
 
-// A streamOut writes one streamed answer. Its methods belong to the goroutine
-// of the request.
+// A streamOut writes the answer of a call of which something is streamed: the
+// answer, the upload, or both. Its methods belong to the goroutine of the
+// request.
 //
 // The header is held back until the callee says something, so that an error
 // gets its own status, but for no longer than commitTime. Events are collected
@@ -44,8 +47,8 @@ type streamOut struct {
 	rec     *record
 	call    *call
 	request *request
-	form    streamForm
-	upload  *upload // nil if the body was read before
+	form    streamForm // nil if the answer is the result alone
+	upload  *upload    // nil if the body was read before
 
 	buf       []byte
 	seq       uint64    // of the event written last
@@ -72,7 +75,7 @@ func (g *Gateway) newStreamOut(w http.ResponseWriter, r *http.Request, c *call, 
 func (o *streamOut) serve(ctx context.Context, dispatched <-chan struct{}) error {
 	defer o.timer.Stop()
 	if dispatched == nil {
-		o.timer.Reset(commitTime)
+		o.hold()
 	}
 	if err := o.relay(ctx, dispatched); err != nil {
 		return o.conclude(err)
@@ -92,7 +95,7 @@ func (o *streamOut) relay(ctx context.Context, dispatched <-chan struct{}) error
 		case <-o.call.ready():
 		case <-dispatched:
 			dispatched = nil
-			o.timer.Reset(commitTime)
+			o.hold()
 		case <-o.timer.C:
 			if err := o.beat(); err != nil {
 				return err
@@ -102,6 +105,14 @@ func (o *streamOut) relay(ctx context.Context, dispatched <-chan struct{}) error
 		case <-ctx.Done():
 			return causeOf(ctx)
 		}
+	}
+}
+
+// hold lets the status be held back from now on. A single answer is held back
+// for as long as it takes.
+func (o *streamOut) hold() {
+	if o.form != nil && !o.committed {
+		o.timer.Reset(commitTime)
 	}
 }
 
@@ -139,12 +150,14 @@ func (o *streamOut) drain(ctx context.Context) error {
 // event adds one event to what is to be written. The error is a problem: that
 // of a call that failed, or of a result that the form has no word for.
 func (o *streamOut) event(e event) error {
-	o.ended = e.kind.final()
-	if o.ended {
+	if o.ended = e.kind.final(); o.ended {
 		o.rec.dealt = time.Since(o.call.started)
 	}
-	if e.kind == eventFailure {
+	switch {
+	case e.kind == eventFailure:
 		return wholeHint(o.gateway.failure(o.w, o.call, o.request, e))
+	case o.form == nil:
+		return o.single(e)
 	}
 	buf, err := o.form.event(o.opened(), o.seq+1, e)
 	if err != nil {
@@ -158,6 +171,18 @@ func (o *streamOut) event(e event) error {
 	}
 	o.rec.events++
 	return nil
+}
+
+// single answers with the result alone. Progress was not asked for.
+func (o *streamOut) single(e event) error {
+	if !o.ended {
+		return nil
+	}
+	err := o.gateway.writeResult(o.w, o.call, o.request, e)
+	if err == nil {
+		o.rec.outcome = outcomeOK
+	}
+	return err
 }
 
 // say adds an event that tells of err, if the form has one. The log is told in
@@ -280,6 +305,9 @@ func (o *streamOut) conclude(cause error) error {
 	if !o.ended {
 		abandon(o.rec, o.call, cause, o.lost)
 	}
+	if clientGone(cause) {
+		o.rec.status = problem.StatusClientClosed // whatever was sent, nobody has it
+	}
 	if told {
 		return nil
 	}
@@ -292,8 +320,10 @@ func (o *streamOut) conclude(cause error) error {
 func (o *streamOut) tell(cause error) bool {
 	switch {
 	case clientGone(cause):
-		return false
+		p, ok := o.upload.brokeOff()
+		return ok && o.tell(p)
 	case !o.committed:
+		o.gateway.callHeaders(o.w.Header(), o.call, o.request)
 		o.gateway.fail(o.w, o.r, cause)
 		return http.NewResponseController(o.w).Flush() == nil
 	}

@@ -23,7 +23,8 @@ type streamForm interface {
 	beat(dst []byte) []byte
 }
 
-// newStreamForm returns the form that a request asked for.
+// newStreamForm returns the form that a request asked for; nil if that is no
+// stream.
 func newStreamForm(c *call, q *request) streamForm {
 	switch q.out {
 	case formNDJSON:
@@ -34,8 +35,10 @@ func newStreamForm(c *call, q *request) streamForm {
 		return &arrayForm{}
 	case formRaw:
 		return rawForm{}
+	case formSSE:
+		return &sseForm{call: c, bare: q.bare}
 	}
-	return &sseForm{call: c, bare: q.bare}
+	return nil
 }
 
 // retryTime is how long an EventSource waits before it reconnects.

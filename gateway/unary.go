@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/problem"
 )
@@ -89,22 +90,37 @@ func (g *Gateway) unary(w http.ResponseWriter, r *http.Request, c *call, q *requ
 	sent := time.Now()
 	err := c.submit(r.Context(), q.callOptions(), q.payload)
 	if err != nil {
-		return g.giveUp(rec, c, err)
+		return g.forsake(rec, r, c, err) //nolint:contextcheck // the CANCEL outlives the request
 	}
 	e, err := c.next(r.Context())
 	if err != nil {
-		return g.giveUp(rec, c, err)
+		return g.forsake(rec, r, c, err) //nolint:contextcheck // the CANCEL outlives the request
 	}
 	rec.dealt = time.Since(sent)
 	c.timing = serverTiming(sent.Sub(rec.started), rec.dealt)
 	if e.kind == eventFailure {
 		return g.failure(w, c, q, e)
 	}
-	if err := g.writeResult(w, c, q, e); err != nil {
-		return err
+	err = g.writeResult(w, c, q, e)
+	switch {
+	case err == nil:
+		rec.outcome = outcomeOK
+	case rec.wrote:
+		rec.outcome = outcomeCompletedLate // nobody was there to read all of it
 	}
-	rec.outcome = outcomeOK
-	return nil
+	return err
+}
+
+// forsake ends a unary call that nobody waits for any longer. A client that is
+// still there is told before the callee's last word is waited for.
+func (g *Gateway) forsake(rec *record, r *http.Request, c *call, cause error) error {
+	if _, ended := errors.AsType[*problem.Problem](cause); ended || clientGone(cause) {
+		return g.giveUp(rec, c, cause)
+	}
+	c.kill()
+	g.fail(rec, r, cause)
+	_ = http.NewResponseController(rec).Flush() // fails if the client has left by now
+	return g.giveUp(rec, c, nil)
 }
 
 // giveUp ends a call that will not be answered, and returns why.

@@ -28,7 +28,7 @@ func Of(f Failure) *Problem {
 	p.special(f)
 	p.fill(f)
 	if p.Status == http.StatusServiceUnavailable && p.Header.Get("Retry-After") == "" {
-		p.RetryAfter(1)
+		p.set("Retry-After", "1")
 	}
 	return p
 }
@@ -47,7 +47,7 @@ func (p *Problem) special(f Failure) {
 		p.Status = http.StatusConflict
 	}
 	if p.Status == http.StatusUnauthorized {
-		p.With("WWW-Authenticate", "Bearer")
+		p.set("WWW-Authenticate", "Bearer")
 	}
 }
 
@@ -58,7 +58,9 @@ func (p *Problem) fill(f Failure) {
 		return
 	}
 	p.Detail = firstString(payload.Args)
-	p.Args = compactUnless(payload.Args, "[]")
+	if p.Source != Dealer { // all it has to say is in detail
+		p.Args = compactUnless(payload.Args, "[]")
+	}
 	kwargs := payload.Kwargs
 	if !f.Debug {
 		kwargs = withoutTraceback(kwargs)

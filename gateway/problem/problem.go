@@ -44,7 +44,7 @@ const StatusClientClosed = 499
 
 // A Problem is one failed request. It is an error, so that handlers can return
 // it. It must not be changed once it is shared.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457's word
 	Type     string   // absolute URI; empty means about:blank
 	Status   int      // HTTP status code
 	Detail   string   // one sentence for people
@@ -93,11 +93,15 @@ func (p *Problem) Because(err error) *Problem {
 
 // With adds a header field to the answer.
 func (p *Problem) With(field, value string) *Problem {
+	p.set(field, value)
+	return p
+}
+
+func (p *Problem) set(field, value string) {
 	if p.Header == nil {
 		p.Header = make(http.Header)
 	}
 	p.Header.Set(field, value)
-	return p
 }
 
 // RetryAfter tells the client how many seconds to wait.

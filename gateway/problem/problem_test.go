@@ -161,6 +161,18 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+// TestDealerSaysItOnce shows that the dealer's text is not there twice.
+func TestDealerSaysItOnce(t *testing.T) {
+	t.Parallel()
+	p := problem.Of(problem.Failure{
+		URI: wamp.ErrTimeout, Origin: wamp.OriginDealerDispatched,
+		Payload: wamp.Payload{Serializer: wamp.JSON, Args: []byte(`["no answer within 5s"]`)},
+	})
+	if p.Detail != "no answer within 5s" || p.Args != nil {
+		t.Errorf("detail %q, args %s", p.Detail, p.Args)
+	}
+}
+
 // TestPayloadIsCopied shows that a problem outlives the message it was made of.
 func TestPayloadIsCopied(t *testing.T) {
 	t.Parallel()

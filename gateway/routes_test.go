@@ -1,0 +1,141 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway"
+)
+
+// TestMethods shows what is said to methods that do not fit.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	r := &realm{safe: map[wamp.URI]bool{"test.safe": true}}
+	g := newGateway(t, r, nil)
+	tests := []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"GET", "/call/test.p", 405, "OPTIONS, POST"},
+		{"HEAD", "/call/test.p", 405, "OPTIONS, POST"},
+		{"PUT", "/call/test.p", 405, "OPTIONS, POST"},
+		{"DELETE", "/call/test.p", 405, "OPTIONS, POST"},
+		{"BREW", "/call/test.p", 405, "OPTIONS, POST"},
+		{"PUT", "/call/test.safe", 405, "GET, HEAD, OPTIONS, POST, QUERY"},
+		{"OPTIONS", "/call/test.p", 204, "OPTIONS, POST"},
+		{"OPTIONS", "/call/test.safe", 204, "GET, HEAD, OPTIONS, POST, QUERY"},
+		{"POST", "/healthz", 405, "GET, HEAD, OPTIONS"},
+		{"BREW", "/healthz", 405, "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/healthz", 204, "GET, HEAD, OPTIONS"},
+		{"POST", "/nowhere", 404, ""},
+		{"POST", "/call/a/b", 404, ""},
+		{"POST", "/call/", 404, ""},
+		{"POST", "/call", 404, ""},
+	}
+	for _, test := range tests {
+		w := do(g, test.method, test.path, nil)
+		if w.Code != test.status || w.Header().Get("Allow") != test.allow {
+			t.Errorf("%s %s: %d, Allow %q; want %d, %q", test.method, test.path, w.Code, w.Header().Get("Allow"), test.status, test.allow)
+		}
+	}
+	if w := do(g, "PUT", "/call/test.p", nil); !strings.Contains(w.Body.String(), "add -X POST") {
+		t.Errorf("PUT: %s lacks the hint for curl -T", w.Body)
+	}
+}
+
+// TestPaths shows how a path names a procedure.
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		path   string
+		want   wamp.URI
+		status int
+	}{
+		{"/call/com.example.add", "com.example.add", 204},
+		{"/call/a%2Fb", "a/b", 204},
+		{"/call/%61dd", "add", 204},
+		{"/call/gr%C3%BC", "grü", 204},
+		{"/call/a%25b", "a%b", 204},
+		{"/call/a%252Fb", "a%2Fb", 204},
+		{"/call/a%2Fb%25c", "a/b%c", 204},
+		{"/call/a;b", "a;b", 204},
+		{"/call/a..b", "", 400},
+		{"/call/.a", "", 400},
+		{"/call/a%20b", "", 400},
+		{"/call/a%23", "", 400},
+		{"/call/a%00", "", 400},
+		{"/call/%ff", "", 400},
+	}
+	for _, test := range tests {
+		var got wamp.URI
+		r := &realm{procedures: map[wamp.URI]procedure{test.want: func(c incoming) {
+			got = c.Procedure
+			c.result(wamp.Payload{})
+		}}}
+		w := post(newGateway(t, r, nil), test.path, "")
+		if w.Code != test.status || got != test.want {
+			t.Errorf("%s: %d, called %q; want %d, %q", test.path, w.Code, got, test.status, test.want)
+		}
+	}
+}
+
+// TestFixedPages shows the paths that are no calls.
+func TestFixedPages(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{}, nil)
+	tests := []struct {
+		path   string
+		status int
+		body   string
+	}{
+		{"/healthz", 200, "ok"},
+		{"/readyz", 200, "ready"},
+		{"/", 200, "curl --json '[2,3]' http://example.com/call/demo.add"},
+		{"/nowhere", 404, "nothing is at /nowhere"},
+		{"/ws", 404, "nothing"},
+	}
+	for _, test := range tests {
+		if w := do(g, http.MethodGet, test.path, nil); w.Code != test.status || !strings.Contains(w.Body.String(), test.body) {
+			t.Errorf("%s: %d %s; want %d %s", test.path, w.Code, w.Body, test.status, test.body)
+		}
+	}
+	g.Drain()
+	if w := do(g, http.MethodGet, "/readyz", nil); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("/readyz of a draining gateway: %d, want 503 and Retry-After", w.Code)
+	}
+	if w := do(g, http.MethodGet, "/healthz", nil); w.Code != 200 {
+		t.Errorf("/healthz of a draining gateway: %d, want 200", w.Code)
+	}
+}
+
+// TestHosts shows the names a gateway on loopback answers to.
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{}, func(cfg *gateway.Config) { cfg.Hosts = []string{"gw.test"} })
+	tests := []struct {
+		host   string
+		status int
+	}{
+		{"localhost:8080", 200},
+		{"LOCALHOST", 200},
+		{"127.0.0.1:8080", 200},
+		{"127.0.0.2", 200},
+		{"[::1]:8080", 200},
+		{"app.localhost", 200},
+		{"gw.test:8080", 200},
+		{"evil.example", 421},
+		{"10.0.0.1:8080", 421},
+		{"localhost.evil.example", 421},
+		{"", 421},
+	}
+	for _, test := range tests {
+		r := newRequest(http.MethodGet, "/healthz")
+		r.Host = test.host
+		if w := serve(g, r); w.Code != test.status {
+			t.Errorf("Host %q: %d, want %d", test.host, w.Code, test.status)
+		}
+	}
+}
