@@ -4,7 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // served on the admin listener alone
+	"net/http/pprof"
 	"time"
 )
 

@@ -138,7 +138,7 @@ func (c *callCommand) printStream(out io.Writer, body io.Reader) error {
 		}
 		switch e.Event {
 		case "error":
-			return e.problem.failure(c.Procedure)
+			return e.failure(c.Procedure)
 		case "progress", "result":
 			if err := printValue(out, e.Args, e.Kwargs); err != nil {
 				return err

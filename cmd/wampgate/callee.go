@@ -63,24 +63,22 @@ type callee struct {
 // first session is returned at once.
 func (c *callee) serve(ctx context.Context, ready func()) error {
 	served := false
-	for wait := firstBackOff; ; wait = min(2*wait, longestBackOff) {
+	for wait := firstBackOff; ctx.Err() == nil; wait = min(2*wait, longestBackOff) {
 		err := c.serveOnce(ctx, func() {
 			served, wait = true, firstBackOff
 			ready()
 		})
-		if ctx.Err() != nil {
-			return nil
-		}
 		var no *refusal
 		if errors.As(err, &no) && !served {
 			return err
 		}
-		pause := wait/2 + rand.N(wait/2+1) //nolint:gosec // spreads load, hides nothing
-		c.log.Warn("callee has no session", "err", err, "retry_in", pause.Round(time.Millisecond))
-		if sleep(ctx, pause) != nil {
-			return nil
+		if ctx.Err() == nil {
+			pause := wait/2 + rand.N(wait/2+1) //nolint:gosec // spreads load, hides nothing
+			c.log.Warn("callee has no session", "err", err, "retry_in", pause.Round(time.Millisecond))
+			_ = sleep(ctx, pause)
 		}
 	}
+	return nil
 }
 
 // sleep waits for d. The error is that of ctx, if it ends first.
@@ -175,7 +173,7 @@ func (s *calleeSession) receive(ctx context.Context, m wamp.Message) error {
 	case *wamp.Registered:
 		return s.registered(m)
 	case *wamp.Error:
-		if m.RequestType != wamp.TypeRegister || m.Request < 1 || int(m.Request) > len(s.callee.procedures) {
+		if m.RequestType != wamp.TypeRegister || !s.asked(m.Request) {
 			return fmt.Errorf("unexpected ERROR: %s", m.Error)
 		}
 		uri := s.callee.procedures[m.Request-1].uri
@@ -188,8 +186,6 @@ func (s *calleeSession) receive(ctx context.Context, m wamp.Message) error {
 	}
 	return s.ended(m)
 }
-
-var errGoodbye = errors.New("the router closed the session")
 
 // ended returns the reason that m gives for the end of the session.
 func (s *calleeSession) ended(m wamp.Message) error {
@@ -204,8 +200,13 @@ func (s *calleeSession) ended(m wamp.Message) error {
 	return fmt.Errorf("the router closed the session: %s", goodbye.Reason)
 }
 
+// asked reports whether id is the request of one of the REGISTERs.
+func (s *calleeSession) asked(id wamp.ID) bool {
+	return id >= 1 && id <= wamp.ID(len(s.callee.procedures))
+}
+
 func (s *calleeSession) registered(m *wamp.Registered) error {
-	if m.Request < 1 || int(m.Request) > len(s.callee.procedures) {
+	if !s.asked(m.Request) {
 		return fmt.Errorf("REGISTERED for an unknown request, %d", m.Request)
 	}
 	s.handlers[m.Registration] = s.callee.procedures[m.Request-1].serve

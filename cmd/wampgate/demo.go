@@ -11,23 +11,30 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
-// demoProcedures are the samples of "wampgate dev" that speak JSON, so that
-// numbers stay as they are written.
+// demoProcedures are the samples of "wampgate dev" that answer once. They speak
+// JSON, so that numbers stay as they are written.
 func demoProcedures() []procedure {
 	safe := wamp.RegisterOptions{Custom: wamp.Dict{"_http": wamp.Dict{"safe": true}}}
 	return []procedure{
 		{uri: "demo.add", options: safe, serve: demoAdd},
 		{uri: "demo.greet", options: safe, serve: demoGreet},
-		{uri: "demo.echo", serve: demoEcho},
 		{uri: "demo.fail", serve: demoFail},
 		{uri: "demo.sleep", serve: demoSleep},
+	}
+}
+
+// demoStreams are the samples that stream. They have a session of their own,
+// since a session waits as a whole while one of its callers reads slowly.
+func demoStreams() []procedure {
+	return []procedure{
 		{uri: "demo.count", serve: demoCount},
+		{uri: "demo.echo", serve: demoEcho},
 		{uri: "demo.grep", serve: demoGrep},
 	}
 }
 
-// demoBinaryProcedures are the samples that take bytes.
-func demoBinaryProcedures() []procedure {
+// demoBytes are the samples that take bytes, for which JSON has no good form.
+func demoBytes() []procedure {
 	return []procedure{{uri: "demo.sha256", serve: demoSHA256}}
 }
 

@@ -33,7 +33,8 @@ func (n *node) startDemo(ctx context.Context, realm wamp.URI, log *slog.Logger) 
 	url := "ws://" + reachable(n.listener.Addr()) + "/ws"
 	callees := []*callee{
 		{url: url, serializer: wamp.JSON, realm: realm, procedures: demoProcedures(), log: log},
-		{url: url, serializer: wamp.MsgPack, realm: realm, procedures: demoBinaryProcedures(), log: log},
+		{url: url, serializer: wamp.JSON, realm: realm, procedures: demoStreams(), log: log},
+		{url: url, serializer: wamp.MsgPack, realm: realm, procedures: demoBytes(), log: log},
 	}
 	ready, failed := make(chan struct{}, len(callees)), make(chan error, len(callees))
 	for _, c := range callees {

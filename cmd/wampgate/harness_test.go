@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what should come at once.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // outcome is what a finished command left behind.
 type outcome struct {

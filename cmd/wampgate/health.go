@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -13,13 +14,21 @@ import (
 const healthTimeout = 3 * time.Second
 
 type healthCommand struct {
-	URL   string `group:"Gateway" name:"url" default:"${url}" help:"Where the gateway is."`
-	Ready bool   `help:"Ask whether it accepts calls, not only whether it lives."`
+	URL    string `group:"Gateway" name:"url" help:"Where the gateway is; default is where --listen says, on this machine."`
+	Listen string `group:"Gateway" default:"127.0.0.1:8080" placeholder:"ADDR" help:"The address that the gateway was told to listen on."`
+	Ready  bool   `help:"Ask whether it accepts calls, not only whether it lives."`
 }
 
 // Run succeeds if the gateway answers that it is well. It serves as health
 // check where there is no shell and no curl.
 func (c *healthCommand) Run(ctx context.Context, p *process) error {
+	if c.URL == "" {
+		addr, err := net.ResolveTCPAddr("tcp", c.Listen)
+		if err != nil {
+			return &exitError{exitUsage, fmt.Errorf("--listen: %w", err)}
+		}
+		c.URL = "http://" + reachable(addr)
+	}
 	path := "/healthz"
 	if c.Ready {
 		path = "/readyz"

@@ -89,7 +89,7 @@ func TestRegisterKillsTheGroup(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer alive.Close()
+			defer alive.Close() //nolint:errcheck // only read from
 			if _, err := io.ReadFull(alive, make([]byte, len("started\n"))); err != nil {
 				t.Fatal(err)
 			}

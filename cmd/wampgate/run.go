@@ -36,9 +36,9 @@ type process struct {
 type commands struct {
 	Help helpFlag `short:"h" help:"Show help."`
 
-	Dev         devCommand         `cmd:"" set:"admin=" set:"anonymous=true" help:"Run a gateway with sample procedures on this machine."`
-	Serve       serveCommand       `cmd:"" set:"admin=127.0.0.1:8081" set:"anonymous=false" help:"Run a gateway."`
-	CheckConfig checkConfigCommand `cmd:"" set:"admin=127.0.0.1:8081" set:"anonymous=false" help:"Print the configuration that serve would use, defaults included."`
+	Dev         devCommand         `cmd:"" set:"admin=" help:"Run a gateway with sample procedures on this machine."`
+	Serve       serveCommand       `cmd:"" set:"admin=127.0.0.1:8081" help:"Run a gateway."`
+	CheckConfig checkConfigCommand `cmd:"" set:"admin=127.0.0.1:8081" help:"Print the configuration that serve would use, defaults included."`
 	Call        callCommand        `cmd:"" help:"Call a procedure through a gateway."`
 	Register    registerCommand    `cmd:"" help:"Make a command a procedure."`
 	Health      healthCommand      `cmd:"" help:"Ask a gateway whether it is alive."`
@@ -86,7 +86,7 @@ func run(ctx context.Context, p process) int {
 		exit = &exitError{exitFailed, err}
 	}
 	if exit.err != nil {
-		fmt.Fprintln(p.Stderr, "wampgate:", exit.err)
+		_, _ = fmt.Fprintln(p.Stderr, "wampgate:", exit.err)
 	}
 	return exit.code
 }

@@ -12,7 +12,9 @@ import (
 
 // fileSettings are settings that may also come from a file.
 type fileSettings struct {
-	Config string `short:"c" placeholder:"FILE" help:"Configuration file (YAML); also WAMPGATE_CONFIG."`
+	Config    string `short:"c" placeholder:"FILE" help:"Configuration file (YAML); also WAMPGATE_CONFIG."`
+	Anonymous bool   `group:"Access" negatable:"" default:"false" help:"Let anybody in, as role anonymous."`
+
 	settings
 }
 
@@ -31,7 +33,7 @@ func (c *serveCommand) Run(ctx context.Context, p *process, s *sources) error {
 }
 
 // mayServe refuses settings under which nobody could call anything.
-func (c *settings) mayServe(s *sources) error {
+func (c *fileSettings) mayServe(s *sources) error {
 	if c.Anonymous {
 		return nil
 	}

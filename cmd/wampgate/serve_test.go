@@ -21,7 +21,7 @@ func get(t *testing.T, url string) (status int, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read from
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestPortInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer taken.Close() //nolint:errcheck // nobody came
 	for _, flag := range []string{"--listen", "--admin-listen"} {
 		args := []string{"dev", "--listen", "127.0.0.1:0", flag, taken.Addr().String()}
 		got := runWith(soon(t), nil, args...)
@@ -120,6 +120,10 @@ func TestServe(t *testing.T) {
 	url := urlIn(b.line(t, "realm=realm1"))
 	if got := runWith(soon(t), nil, "health", "--ready", "--url", url); got.code != exitOK || got.stdout != "ok\n" {
 		t.Errorf("health: %+v", got)
+	}
+	listen := "WAMPGATE_LISTEN=0.0.0.0:" + url[strings.LastIndex(url, ":")+1:]
+	if got := runWith(soon(t), []string{listen}, "health"); got.code != exitOK || got.stdout != "ok\n" {
+		t.Errorf("health with %s: %+v", listen, got)
 	}
 	if got := runWith(soon(t), nil, "call", "--url", url, "demo.add"); got.code != exitRefused || !strings.Contains(got.stderr, "no such procedure") {
 		t.Errorf("serve has samples: %+v", got)
@@ -141,7 +145,7 @@ func TestServe(t *testing.T) {
 // the time to drain gets its result, the other is canceled and told so.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	b, url := dev(t, "--drain", "1s")
+	b, url := dev(t, "--drain", "3s")
 	short := inBackground(t, "call", "--url", url, "--stream", "demo.count", "20", "delay_ms:=20")
 	long := inBackground(t, "call", "--url", url, "--stream", "demo.count", "1000000", "delay_ms:=20")
 	short.line(t, "1") // it is in flight

@@ -21,10 +21,9 @@ type settings struct {
 	PublicURL   string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
 	WSOrigins   []string `group:"Addresses" name:"ws-origins" placeholder:"HOST" help:"Other hosts whose pages may open a WebSocket, such as *.example.com."`
 
-	Realm     []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
-	Anonymous bool     `group:"Access" default:"${anonymous}" negatable:"" help:"Let anybody in, as role anonymous."`
-	Compat    string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
-	Disclose  string   `group:"Access" default:"both" enum:"both,either,always,never" help:"Who must agree before a callee is told its caller: ${enum}."`
+	Realm    []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
+	Compat   string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
+	Disclose string   `group:"Access" default:"both" enum:"both,either,always,never" help:"Who must agree before a callee is told its caller: ${enum}."`
 
 	MaxBody          size `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
 	MaxFrame         size `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`

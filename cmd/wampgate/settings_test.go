@@ -153,9 +153,11 @@ func TestMissingFile(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	path := writeFile(t, "wampgate.yaml", "anonymous: true\nmax-body: 2MiB\nqueue: 2MiB\nmax-frame: 2MiB\n")
-	env := []string{"WAMPGATE_QUEUE=3MiB", "WAMPGATE_MAX_FRAME=3MiB", "WAMPGATE_CONFIG=" + path, "OTHER_QUEUE=1",
+	env := []string{
+		"WAMPGATE_QUEUE=3MiB", "WAMPGATE_MAX_FRAME=3MiB", "WAMPGATE_CONFIG=" + path, "OTHER_QUEUE=1",
 		// What Kubernetes sets for a Service of that name is not ours.
-		"WAMPGATE_PORT=tcp://10.0.0.1:80", "WAMPGATE_PORT_80_TCP=x", "WAMPGATE_SERVICE_HOST=10.0.0.1"}
+		"WAMPGATE_PORT=tcp://10.0.0.1:80", "WAMPGATE_PORT_80_TCP=x", "WAMPGATE_SERVICE_HOST=10.0.0.1",
+	}
 	got := runWith(soon(t), env, "check-config", "--max-frame", "4MiB")
 	if got.code != exitOK {
 		t.Fatalf("check-config: code %d, stderr %s", got.code, got.stderr)
