@@ -3,12 +3,11 @@ package test
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
-	"net"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -48,7 +47,7 @@ func TestHangUp(t *testing.T) { //nolint:paralleltest // the heavy tier takes th
 	}
 	tool(t, "curl", "Ctrl-C of curl in all its forms")
 	for _, h := range hangups() {
-		t.Run(h.name, func(t *testing.T) { //nolint:paralleltest // as above
+		t.Run(h.name, func(t *testing.T) {
 			rounds := 100
 			if !heavy() {
 				t.Parallel()
@@ -189,15 +188,64 @@ func curlUpload(args ...string) beginFunc {
 // noticing that the client leaves.
 func extraByte(ctx context.Context, t *testing.T, g *gateway, callee *peer, from int) func() {
 	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	fmt.Fprintf(conn, "POST /call/test.hang HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n[60]", g.addr)
+	c := g.connect(ctx, t)
+	c.write(t, "POST /call/test.hang HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n[60]")
 	callee.wantAfter(ctx, t, from, codeInvocation)
-	if _, err := io.WriteString(conn, "G"); err != nil {
-		t.Fatal(err)
+	c.write(t, "G")
+	return func() { _ = c.Close() }
+}
+
+// TestHangUpWhilePaused leaves while the gateway reads nothing from the client,
+// because the callee does not read either. When the callee reads again it finds
+// that the upload was cut.
+func TestHangUpWhilePaused(t *testing.T) {
+	t.Parallel()
+	tool(t, "curl", "uploads that are cut while they are paused")
+	for name, args := range map[string][]string{"h1": nil, "h2c": {"--http2-prior-knowledge"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := within(t, 2*patience), start(t)
+			callee := dialQuiet(ctx, t, g)
+			callee.send(ctx, t, `[1,"realm1",`+allRoles+`]`)
+			callee.send(ctx, t, `[64,1,{},"test.hang"]`)
+			callee.take(ctx, t, codeRegistered)
+
+			lines := g.lines.len()
+			c := startCurl(t, append(args, "-X", "POST", "-T", "-", g.url("/call/test.hang"))...)
+			paused(t, c.stdin)
+			c.kill()
+			if name != "h1" { // there, the end of the client is stuck behind what nobody reads
+				g.wantLog(ctx, t, lines, "test.hang", "client gone")
+			}
+			interrupt := callee.take(ctx, t, codeInterrupt)
+			if mode := interrupt.dict(1)["mode"]; mode != "kill" && mode != "killnowait" {
+				t.Errorf("got %s, want mode kill", interrupt.text)
+			}
+		})
 	}
-	return func() { _ = conn.Close() }
+}
+
+// paused writes until nothing is taken for a while.
+func paused(t *testing.T, w io.Writer) {
+	t.Helper()
+	var taken atomic.Int64
+	go func() {
+		block := make([]byte, 64<<10)
+		for {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+			taken.Add(1)
+		}
+	}()
+	look := time.NewTicker(300 * time.Millisecond)
+	defer look.Stop()
+	for before := int64(-1); ; {
+		<-look.C
+		now := taken.Load()
+		if now == before {
+			return
+		}
+		before = now
+	}
 }

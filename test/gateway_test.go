@@ -102,6 +102,7 @@ func (g *gateway) stop() error {
 }
 
 func (g *gateway) cleanup(t *testing.T) {
+	t.Helper()
 	if err := g.stop(); err != nil {
 		t.Errorf("wampgate ended with %v", err)
 	}
@@ -109,8 +110,11 @@ func (g *gateway) cleanup(t *testing.T) {
 		lines := g.lines.all()
 		t.Logf("the last lines of wampgate:\n%s", strings.Join(lines[max(0, len(lines)-40):], "\n"))
 	}
-	for _, line := range g.lines.all() {
-		if strings.HasPrefix(line, "panic:") || strings.Contains(line, "http: panic serving") {
+	for i, line := range g.lines.all() {
+		if strings.Contains(line, "DATA RACE") {
+			t.Log(strings.Join(g.lines.all()[i:], "\n"))
+		}
+		if strings.HasPrefix(line, "panic:") || strings.Contains(line, "http: panic serving") || strings.Contains(line, "DATA RACE") {
 			t.Errorf("wampgate printed: %s", line)
 		}
 	}
@@ -180,25 +184,37 @@ func protocols() []string { return []string{"h1", "h2c"} }
 
 // doOver is do over a protocol.
 func (g *gateway) doOver(ctx context.Context, protocol, method, path string, body io.Reader, headers ...string) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, g.url(path), body)
+	return fetch(ctx, protocol, method, g.url(path), body, headers...)
+}
+
+// newTransport returns what speaks a protocol. HTTP/1.1 is spoken on a new
+// connection each time.
+func newTransport(protocol string) *http.Transport {
+	transport := &http.Transport{DisableKeepAlives: protocol == "h1", Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(protocol == "h1")
+	transport.Protocols.SetUnencryptedHTTP2(protocol == "h2c")
+	return transport
+}
+
+// fetch sends a request on a connection of its own and returns the answer.
+func fetch(ctx context.Context, protocol, method, url string, body io.Reader, headers ...string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return answer{}, err
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	transport := &http.Transport{DisableKeepAlives: protocol == "h1", Protocols: new(http.Protocols)}
-	transport.Protocols.SetHTTP1(protocol == "h1")
-	transport.Protocols.SetUnencryptedHTTP2(protocol == "h2c")
+	transport := newTransport(protocol)
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return answer{}, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return answer{}, fmt.Errorf("%s %s: reading the answer: %w", method, path, err)
+		return answer{}, fmt.Errorf("%s %s: reading the answer: %w", method, url, err)
 	}
 	return answer{resp.StatusCode, resp.Header, strings.TrimSuffix(string(text), "\n"), resp.Close}, nil
 }

@@ -3,7 +3,6 @@ package test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -19,7 +18,7 @@ func TestNoGoroutineLeft(t *testing.T) {
 	keeper := join(ctx, t, g)
 	keeper.register(ctx, t, 1, "test.hang")
 	g.call(ctx, t, "demo.add", "[2,3]") // the HTTP principal has its session now
-	before := g.goroutines(ctx, t)
+	before, _ := g.goroutines(ctx, t)
 
 	var all sync.WaitGroup
 	for i := range 20 {
@@ -43,22 +42,23 @@ func TestNoGoroutineLeft(t *testing.T) {
 		p := join(ctx, t, g)
 		p.register(ctx, t, 1, fmt.Sprintf("test.short.%d", i))
 		p.send(ctx, t, `[48,2,{},"test.hang"]`)
-		p.sync(ctx, t, 3)
+		p.sync(ctx, t)
 		all.Go(func() { _ = p.conn.CloseNow() })
 	}
 	all.Wait()
 
+	enough := within(t, patience)
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	for {
-		after := g.goroutines(ctx, t)
+		after, profile := g.goroutines(ctx, t)
 		if after <= before {
 			return
 		}
 		select {
 		case <-look.C:
-		case <-ctx.Done():
-			t.Fatalf("%d goroutines before, %d after:\n%s", before, after, g.profile(t, "goroutine?debug=1"))
+		case <-enough.Done():
+			t.Fatalf("%d goroutines before, %d after:\n%s", before, after, profile)
 		}
 	}
 }
@@ -70,37 +70,16 @@ func (g *gateway) giveUp(ctx context.Context, path string) {
 	_, _ = g.do(ctx, http.MethodPost, path, http.NoBody)
 }
 
-// goroutines asks the admin listener how many there are.
-func (g *gateway) goroutines(ctx context.Context, t *testing.T) int {
+// goroutines returns the admin listener's word on how many there are.
+func (g *gateway) goroutines(ctx context.Context, t *testing.T) (n int, profile string) {
 	t.Helper()
-	if err := ctx.Err(); err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	if _, err := fmt.Sscanf(g.profile(t, "goroutine?debug=1"), "goroutine profile: total %d", &n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// profile fetches a profile from the admin listener, also when time is up.
-func (g *gateway) profile(t *testing.T, name string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.admin+"/debug/pprof/"+name, nil)
+	url := "http://" + g.admin + "/debug/pprof/goroutine?debug=1"
+	a, err := fetch(ctx, "h1", http.MethodGet, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
+	if _, err := fmt.Sscanf(a.body, "goroutine profile: total %d", &n); err != nil {
+		t.Fatalf("%s: %v in %.100q", url, err, a.body)
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %v", name, resp.Status, err)
-	}
-	return string(text)
+	return n, a.body
 }

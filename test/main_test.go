@@ -47,7 +47,11 @@ func TestMain(m *testing.M) {
 // build makes the binary once, for the first test that needs it.
 var build = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(scratch, "wampgate")
-	out, err := exec.Command("go", "build", "-o", path, "../cmd/wampgate").CombinedOutput()
+	args := []string{"build", "-o", path}
+	if raced {
+		args = append(args, "-race")
+	}
+	out, err := exec.Command("go", append(args, "../cmd/wampgate")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -57,6 +61,9 @@ var build = sync.OnceValues(func() (string, error) {
 // binary returns the path of the built wampgate.
 func binary(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("left out with -short: what needs the built binary")
+	}
 	path, err := build()
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -125,17 +124,4 @@ func cacheDir() (string, error) {
 		dir = filepath.Join(user, "wampgate-test")
 	}
 	return dir, os.MkdirAll(dir, 0o755)
-}
-
-// lock waits until no other process holds the lock file, and takes it.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return func() { _ = f.Close() }, nil // closing gives the lock back
 }

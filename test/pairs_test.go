@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 )
 
 // TestPairs has every client call every client: two libraries, three
-// serializers each, 36 pairs.
-func TestPairs(t *testing.T) {
+// serializers each, 36 pairs; with autobahn-python, which the heavy tier adds,
+// 81.
+func TestPairs(t *testing.T) { //nolint:tparallel // the last step waits for the pairs
 	t.Parallel()
 	ctx := within(t, 2*patience)
 	g := start(t)
@@ -22,9 +24,10 @@ func TestPairs(t *testing.T) {
 	t.Run("calls", func(t *testing.T) { // returns when all pairs are through
 		for _, caller := range clients {
 			for _, callee := range clients {
+				p := pair{caller, callee}
 				t.Run(caller.name()+"_calls_"+callee.name(), func(t *testing.T) {
 					t.Parallel()
-					pair{caller, callee}.run(t)
+					p.check(t)
 				})
 			}
 		}
@@ -33,16 +36,20 @@ func TestPairs(t *testing.T) {
 		callee.must(soon(t), t, "answer", nil) // what ended long ago
 	}
 	for _, callee := range clients {
-		pair{clients[0], callee}.alive(t)
+		pair{clients[0], callee}.alive(soon(t), t)
 	}
 }
 
-// everyClient starts the six npm clients and joins them.
+// everyClient starts the clients and joins them.
 func everyClient(ctx context.Context, t *testing.T, g *gateway) []*client {
 	t.Helper()
 	var clients []*client
-	for _, library := range []string{"wampy", "autobahn"} {
-		for _, serializer := range []string{"json", "msgpack", "cbor"} {
+	libraries := []string{"wampy", "autobahn"}
+	if heavy() {
+		libraries = append(libraries, "autobahn-python")
+	}
+	for _, library := range libraries {
+		for _, serializer := range serializers() {
 			clients = append(clients, startClient(t, library, serializer))
 		}
 	}
@@ -53,12 +60,16 @@ func everyClient(ctx context.Context, t *testing.T, g *gateway) []*client {
 }
 
 // procedure is where a client registers a kind.
-func procedure(c *client, kind string) string { return "test." + c.name() + "." + kind }
+func procedure(c *client, kind string) string {
+	return "test." + strings.ReplaceAll(c.name(), "-", "_") + "." + kind
+}
 
 // A pair is a caller and its callee.
 type pair struct{ caller, callee *client }
 
-func (p pair) run(t *testing.T) {
+// check runs all that the pair is to do.
+func (p pair) check(t *testing.T) {
+	t.Helper()
 	t.Run("echo", p.echo)
 	t.Run("error", p.fail)
 	t.Run("crash", p.crash)
@@ -79,7 +90,9 @@ func (p pair) echo(t *testing.T) {
 		"", "plain", "Zażółć 你好 🚀 \" \\ \n \u0001 \u2028", true, false,
 		0.0, -1.0, 127.0, 128.0, 255.0, 256.0, 65536.0, float64(1 << 31), float64(1 << 32), float64(maxInt), float64(-maxInt),
 		1.5, -0.1, 3.4e38, 1e300, 5e-324,
-		[]any{}, map[string]any{}, []any{[]any{[]any{nil, "deep"}}, map[string]any{"a": []any{1.0, nil}}},
+		[]any{},
+		map[string]any{},
+		[]any{[]any{[]any{nil, "deep"}}, map[string]any{"a": []any{1.0, nil}}},
 	}
 	kwargs := map[string]any{"": "empty key", "żółw": map[string]any{"n": nil, "list": []any{1.0, 2.5}}, "big": float64(maxInt)}
 	got := p.caller.must(soon(t), t, "call", command{"uri": p.uri("echo"), "args": args, "kwargs": kwargs})
@@ -94,12 +107,12 @@ func (p pair) echo(t *testing.T) {
 	p.echoBinary(t)
 }
 
-// echoBinary sends bytes. JSON clients know no binary; WAMP writes it there as
-// a string that starts with U+0000.
+// echoBinary sends bytes. JavaScript's JSON clients know no binary; WAMP writes
+// it there as a string that starts with U+0000.
 func (p pair) echoBinary(t *testing.T) {
 	t.Helper()
 	binary := []any{map[string]any{"$bytes": ""}, map[string]any{"in": []any{map[string]any{"$bytes": "AAH/gA=="}}}}
-	if p.caller.serializer == "json" {
+	if p.caller.serializer == "json" && p.caller.library != "autobahn-python" {
 		binary = []any{"\x00", map[string]any{"in": []any{"\x00AAH/gA=="}}}
 	}
 	got := p.caller.must(soon(t), t, "call", command{"uri": p.uri("echo"), "args": binary})
@@ -166,7 +179,7 @@ func (p pair) timeout(t *testing.T) {
 	t.Parallel()
 	p.caller.mustFail(soon(t), t, "wamp.error.timeout", "call",
 		command{"uri": p.uri("hang"), "options": command{"timeout": 30}})
-	p.alive(t)
+	p.alive(soon(t), t)
 }
 
 // cancel cancels in the modes that the caller survives: autobahn-js forgets a
@@ -176,6 +189,9 @@ func (p pair) cancel(t *testing.T) {
 	modes := []string{"", "skip", "kill", "killnowait"}
 	if p.caller.library == "autobahn" {
 		modes = []string{"kill"}
+	}
+	if p.caller.library == "autobahn-python" {
+		modes = []string{""} // it knows no other
 	}
 	for _, mode := range modes {
 		tag := fmt.Sprint(p.caller.name(), " cancels ", mode)
@@ -187,13 +203,13 @@ func (p pair) cancel(t *testing.T) {
 			t.Errorf("call canceled in mode %q ended with %+v (failed %v), want wamp.error.canceled", mode, out, failed)
 		}
 	}
-	p.alive(t)
+	p.alive(soon(t), t)
 }
 
 // alive wants both to be still there.
-func (p pair) alive(t *testing.T) {
+func (p pair) alive(ctx context.Context, t *testing.T) {
 	t.Helper()
-	got := p.caller.must(soon(t), t, "call", command{"uri": p.uri("echo"), "args": []any{"alive"}})
+	got := p.caller.must(ctx, t, "call", command{"uri": p.uri("echo"), "args": []any{"alive"}})
 	if !reflect.DeepEqual(got.Args, []any{"alive"}) {
 		t.Errorf("echo(alive) = %v", got.Args)
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,9 +15,10 @@ import (
 // A peer is a WAMP session over JSON that a test plays by hand: it sends what
 // the test says and notes what arrives, and when.
 type peer struct {
-	conn *websocket.Conn
-	got  feed[message]
-	read sync.WaitGroup
+	conn  *websocket.Conn
+	got   feed[message]
+	read  sync.WaitGroup
+	syncs atomic.Int64 // how often sync was called
 }
 
 // A message is one that a peer received.
@@ -57,39 +56,47 @@ const allRoles = `{"roles":{
 // dial opens a WebSocket without a session. It is closed when the test ends.
 func dial(ctx context.Context, t *testing.T, g *gateway) *peer {
 	t.Helper()
-	conn, _, err := websocket.Dial(ctx, g.ws(), &websocket.DialOptions{Subprotocols: []string{"wamp.2.json"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetReadLimit(messageReadLimit)
-	p := &peer{conn: conn}
-	ctx, stop := context.WithCancel(context.Background())
-	p.read.Go(func() { p.got.end(p.listen(ctx)) })
+	p := dialQuiet(ctx, t, g)
+	life, stop := context.WithCancel(context.WithoutCancel(ctx)) // some checks run when the test's context has ended
+	p.read.Go(func() { p.got.end(p.listen(life)) })
 	t.Cleanup(func() {
 		stop()
-		_ = conn.CloseNow()
+		_ = p.conn.CloseNow()
 		p.read.Wait()
 	})
 	return p
 }
 
-// dialStuck opens a WebSocket that nobody reads from.
-func dialStuck(ctx context.Context, t *testing.T, g *gateway) *peer {
+// take reads messages until one with this code comes, and returns it. It is for
+// peers of dialQuiet. A chunk that says it is the last one fails the test.
+func (p *peer) take(ctx context.Context, t *testing.T, code int) message {
 	t.Helper()
-	small := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	for {
+		_, data, err := p.conn.Read(ctx)
 		if err != nil {
-			return nil, err
+			t.Fatalf("no message %d came: %v", code, err)
 		}
-		return conn, conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-	}}
-	conn, _, err := websocket.Dial(ctx, g.ws(), &websocket.DialOptions{
-		Subprotocols: []string{"wamp.2.json"},
-		HTTPClient:   &http.Client{Transport: small},
-	})
+		m, err := parseMessage(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.code == codeInvocation && m.dict(2)["progress"] != true {
+			t.Errorf("got a last chunk: %.200s", m.text)
+		}
+		if m.code == code {
+			return m
+		}
+	}
+}
+
+// dialQuiet opens a WebSocket that nobody reads from but take.
+func dialQuiet(ctx context.Context, t *testing.T, g *gateway) *peer {
+	t.Helper()
+	conn, _, err := websocket.Dial(ctx, g.ws(), &websocket.DialOptions{Subprotocols: []string{"wamp.2.json"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	conn.SetReadLimit(messageReadLimit)
 	t.Cleanup(func() { _ = conn.CloseNow() })
 	return &peer{conn: conn}
 }
@@ -216,16 +223,17 @@ func (p *peer) serve(ctx context.Context, t *testing.T, request int, uri, args s
 	from := p.got.len()
 	p.sendf(ctx, t, `[64,%d,{},%q]`, request, uri)
 	registered, _ := p.wantAfter(ctx, t, from, codeRegistered)
+	life := context.WithoutCancel(ctx) // it is the end of the connection that ends the goroutine
 	p.read.Go(func() {
 		for next := from; ; {
-			m, after, err := p.after(t.Context(), next, codeInvocation)
+			m, after, err := p.after(life, next, codeInvocation)
 			if err != nil {
 				return
 			}
 			if next = after; m.id(1) != registered.id(1) {
 				continue
 			}
-			if err := p.write(t.Context(), fmt.Sprintf(`[70,%d,{},%s]`, m.id(0), args)); err != nil {
+			if err := p.write(life, fmt.Sprintf(`[70,%d,{},%s]`, m.id(0), args)); err != nil {
 				return
 			}
 		}
@@ -233,18 +241,20 @@ func (p *peer) serve(ctx context.Context, t *testing.T, request int, uri, args s
 }
 
 // sync waits until the dealer has handled all this peer sent, and the peer
-// has read all that was sent to it because of that: a call to nowhere is
-// answered in turn.
-func (p *peer) sync(ctx context.Context, t *testing.T, request int) {
+// has read all that was sent to it up to now: a call to nowhere is answered in
+// turn. It uses request ids from syncIDs on.
+func (p *peer) sync(ctx context.Context, t *testing.T) {
 	t.Helper()
-	p.sendf(ctx, t, `[48,%d,{},"test.nowhere.at.all"]`, request)
-	_, _, err := p.got.find(ctx, 0, func(m message) bool {
-		return m.code == codeError && m.id(1) == request && slices.Equal(m.rest[0:1], []any{48.0})
-	})
+	id := syncIDs + int(p.syncs.Add(1))
+	p.sendf(ctx, t, `[48,%d,{},"test.nowhere.at.all"]`, id)
+	_, _, err := p.got.find(ctx, 0, func(m message) bool { return m.code == codeError && m.id(1) == id })
 	if err != nil {
 		t.Fatalf("no answer to the call of nothing: %v; got %v", err, p.codes())
 	}
 }
+
+// syncIDs is beyond the request ids that tests choose.
+const syncIDs = 1_000_000
 
 // id returns an integer element, counted from behind the code.
 func (m message) id(i int) int {

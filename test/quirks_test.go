@@ -14,16 +14,8 @@ import (
 // What a router must never send at all is checked on every traced connection:
 // see checkTraffic.
 
-// everySerializer runs a test with each serializer.
-func everySerializer(t *testing.T, test func(t *testing.T, serializer string)) {
-	t.Helper()
-	for _, s := range []string{"json", "msgpack", "cbor"} {
-		t.Run(s, func(t *testing.T) {
-			t.Parallel()
-			test(t, s)
-		})
-	}
-}
+// serializers are those that every client has.
+func serializers() []string { return []string{"json", "msgpack", "cbor"} }
 
 // wampy and autobahn-js hang up when they get an INTERRUPT, so whatever ends a
 // call must not send them one.
@@ -71,7 +63,7 @@ func TestClientsAreNeverInterrupted(t *testing.T) {
 			}()
 			req, _ := http.NewRequestWithContext(gone, http.MethodPost, g.url("/call/test.hang"), nil)
 			if resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req); err == nil {
-				resp.Body.Close()
+				_ = resp.Body.Close()
 				t.Errorf("a call given up was answered with %s", resp.Status)
 			}
 			g.wantLog(ctx, t, lines, "test.hang", "499")
@@ -88,66 +80,75 @@ func TestClientsAreNeverInterrupted(t *testing.T) {
 // its new session is not 1.
 func TestWampyReconnects(t *testing.T) {
 	t.Parallel()
-	everySerializer(t, func(t *testing.T, serializer string) {
-		ctx, g := soon(t), start(t)
-		c := startClient(t, "wampy", serializer)
-		c.join(ctx, t, g, command{"trace": true, "reconnectInterval": 200})
-		c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
-		from := c.events.len()
-		c.must(ctx, t, "drop", nil)
-		c.event(ctx, t, from, func(e event) bool {
-			return e.Event == "received" && len(e.Message) > 0 && e.Message[0] == float64(codeRegistered)
+	for _, serializer := range serializers() {
+		t.Run(serializer, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			c := startClient(t, "wampy", serializer)
+			c.join(ctx, t, g, command{"trace": true, "reconnectInterval": 200})
+			c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
+			from := c.events.len()
+			c.must(ctx, t, "drop", nil)
+			c.event(ctx, t, from, func(e event) bool {
+				return e.Event == "received" && len(e.Message) > 0 && e.Message[0] == float64(codeRegistered)
+			})
+			again := c.event(ctx, t, from, func(e event) bool {
+				return e.Event == "sent" && len(e.Message) > 0 && e.Message[0] == float64(codeRegister)
+			})
+			if again.Message[1] == 1.0 {
+				t.Errorf("wampy started to count again: %v; this test proves nothing any more", again.Message)
+			}
+			if a := g.call(ctx, t, "test.echo", `["back"]`); a.body != `"back"` {
+				t.Errorf("test.echo = %d %s", a.status, a.body)
+			}
 		})
-		again := c.event(ctx, t, from, func(e event) bool {
-			return e.Event == "sent" && len(e.Message) > 0 && e.Message[0] == float64(codeRegister)
-		})
-		if again.Message[1] == 1.0 {
-			t.Errorf("wampy started to count again: %v; this test proves nothing any more", again.Message)
-		}
-		if a := g.call(ctx, t, "test.echo", `["back"]`); a.body != `"back"` {
-			t.Errorf("test.echo = %d %s", a.status, a.body)
-		}
-	})
+	}
 }
 
 // There is no broker for the topics of applications. wampy does not even ask
 // where none is announced; others are told so by an ERROR. All go on.
 func TestNoBroker(t *testing.T) {
 	t.Parallel()
-	everySerializer(t, func(t *testing.T, serializer string) {
-		ctx, g := soon(t), start(t)
-		for library, uri := range map[string]string{"wampy": "", "autobahn": "wamp.error.not_authorized"} {
-			c := startClient(t, library, serializer)
-			c.join(ctx, t, g, command{"trace": true})
-			c.mustFail(ctx, t, uri, "subscribe", command{"uri": "com.example.topic"})
-			c.mustFail(ctx, t, uri, "publish", command{"uri": "com.example.topic", "args": []any{1}})
-			c.mustFail(ctx, t, "wamp.error.no_such_procedure", "call", command{"uri": "test.nowhere"})
-		}
-	})
+	for _, serializer := range serializers() {
+		t.Run(serializer, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			for library, uri := range map[string]string{"wampy": "", "autobahn": "wamp.error.not_authorized"} {
+				c := startClient(t, library, serializer)
+				c.join(ctx, t, g, command{"trace": true})
+				c.mustFail(ctx, t, uri, "subscribe", command{"uri": "com.example.topic"})
+				c.mustFail(ctx, t, uri, "publish", command{"uri": "com.example.topic", "args": []any{1}})
+				c.mustFail(ctx, t, "wamp.error.no_such_procedure", "call", command{"uri": "test.nowhere"})
+			}
+		})
+	}
 }
 
 // msgpackr and cbor-x write integers from 2^32 on as floats.
 func TestIntegersAsFloats(t *testing.T) {
 	t.Parallel()
-	everySerializer(t, func(t *testing.T, serializer string) {
-		ctx, g := soon(t), start(t)
-		c := startClient(t, "wampy", serializer)
-		c.join(ctx, t, g)
-		c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
-		c.must(ctx, t, "call", command{"uri": "test.echo", "options": command{"timeout": 1 << 33}})
+	for _, serializer := range serializers() {
+		t.Run(serializer, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			c := startClient(t, "wampy", serializer)
+			c.join(ctx, t, g)
+			c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
+			c.must(ctx, t, "call", command{"uri": "test.echo", "options": command{"timeout": 1 << 33}})
 
-		callee := join(ctx, t, g)
-		callee.register(ctx, t, 1, "test.json")
-		id := c.begin(t, "call", command{"uri": "test.json", "args": []any{1 << 40}})
-		inv := callee.want(ctx, t, codeInvocation)
-		if args, _ := inv.rest[3].([]any); !slices.Equal(args, []any{float64(1 << 40)}) {
-			t.Errorf("2^40 arrived in JSON as %s", inv.text)
-		}
-		callee.sendf(ctx, t, `[70,%d,{},[9007199254740991]]`, inv.id(0))
-		if out, _ := c.end(ctx, t, id); !reflect.DeepEqual(out.Args, []any{9007199254740991.0}) {
-			t.Errorf("2^53-1 arrived as %v", out.Args)
-		}
-	})
+			callee := join(ctx, t, g)
+			callee.register(ctx, t, 1, "test.json")
+			id := c.begin(t, "call", command{"uri": "test.json", "args": []any{1 << 40}})
+			inv := callee.want(ctx, t, codeInvocation)
+			if args, _ := inv.rest[3].([]any); !slices.Equal(args, []any{float64(1 << 40)}) {
+				t.Errorf("2^40 arrived in JSON as %s", inv.text)
+			}
+			callee.sendf(ctx, t, `[70,%d,{},[9007199254740991]]`, inv.id(0))
+			if out, _ := c.end(ctx, t, id); !reflect.DeepEqual(out.Args, []any{9007199254740991.0}) {
+				t.Errorf("2^53-1 arrived as %v", out.Args)
+			}
+		})
+	}
 }
 
 // JavaScript's undefined is a value of its own in CBOR, and an extension in
@@ -163,8 +164,10 @@ func TestUndefined(t *testing.T) {
 			callee := join(ctx, t, g)
 			callee.register(ctx, t, 1, "test.json")
 			undefined := command{"$undefined": true}
-			id := c.begin(t, "call", command{"uri": "test.json", "args": []any{undefined, command{"in": undefined}, 1},
-				"options": command{"_custom": undefined, "timeout": undefined}})
+			id := c.begin(t, "call", command{
+				"uri": "test.json", "args": []any{undefined, command{"in": undefined}, 1},
+				"options": command{"_custom": undefined, "timeout": undefined},
+			})
 			inv := callee.want(ctx, t, codeInvocation)
 			args, _ := inv.rest[3].([]any)
 			if len(args) != 3 || args[0] != nil || args[2] != 1.0 {
@@ -235,13 +238,57 @@ func TestAutobahnForgetsCanceledCalls(t *testing.T) {
 			if errs := c.received(codeError); len(errs) != 1 {
 				t.Errorf("the canceled call was answered by %v, want one ERROR", errs)
 			}
-			callee.sync(ctx, t, 2)
+			callee.sync(ctx, t)
 			want := 1
 			if mode == "skip" {
 				want = 0
 			}
 			if got := callee.count(codeInterrupt); got != want {
 				t.Errorf("the callee got %d INTERRUPTs, want %d", got, want)
+			}
+		})
+	}
+}
+
+// What a caller gets and what a callee that can be interrupted gets, mode by
+// mode.
+func TestCancelModes(t *testing.T) {
+	t.Parallel()
+	const own, canceled = "com.example.error.stopped", "wamp.error.canceled"
+	tests := []struct{ library, mode, interrupt, want string }{
+		{"wampy", "skip", "", canceled},
+		{"wampy", "kill", "kill", own}, // the callee's own answer
+		{"wampy", "killnowait", "killnowait", canceled},
+		{"wampy", "", "killnowait", canceled},
+		{"autobahn", "kill", "kill", own},
+	}
+	for _, test := range tests {
+		t.Run(test.library+"_"+test.mode, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			callee := join(ctx, t, g)
+			callee.register(ctx, t, 1, "test.hang")
+			c := startClient(t, test.library, "msgpack")
+			c.join(ctx, t, g, command{"trace": true})
+			id := c.begin(t, "call", command{"uri": "test.hang"})
+			inv := callee.want(ctx, t, codeInvocation)
+			c.must(ctx, t, "cancel", command{"call": id, "mode": test.mode})
+			if test.interrupt != "" {
+				if got := callee.want(ctx, t, codeInterrupt); got.dict(1)["mode"] != test.interrupt {
+					t.Errorf("the callee got %s, want mode %s", got.text, test.interrupt)
+				}
+			}
+			callee.sendf(ctx, t, `[8,68,%d,{},%q]`, inv.id(0), own)
+			if out, failed := c.end(ctx, t, id); !failed || out.URI != test.want {
+				t.Errorf("the call ended with %+v (failed %v), want %s", out, failed, test.want)
+			}
+			callee.sync(ctx, t)
+			if n := callee.count(codeInterrupt); n > 1 || n == 1 && test.interrupt == "" {
+				t.Errorf("the callee got %d INTERRUPTs", n)
+			}
+			c.mustFail(ctx, t, "wamp.error.no_such_procedure", "call", command{"uri": "test.nowhere"})
+			if errs := c.received(codeError); len(errs) != 2 {
+				t.Errorf("the caller got %v, want one answer to each call", errs)
 			}
 		})
 	}
@@ -286,7 +333,7 @@ func TestWampyAnswersEveryChunk(t *testing.T) {
 		caller.send(ctx, t, `[48,1,{"progress":`+more+`},"test.silent",[1]]`)
 	}
 	caller.want(ctx, t, codeResult)
-	caller.sync(ctx, t, 2)
+	caller.sync(ctx, t)
 	for i := range 2 { // both are still there, and the late answers went nowhere
 		from := caller.got.len()
 		caller.sendf(ctx, t, `[48,%d,{},"test.silent"]`, 3+i)
@@ -303,7 +350,7 @@ func TestWampyProgressiveCall(t *testing.T) {
 	t.Parallel()
 	ctx, g := soon(t), start(t)
 	var clients []*client
-	for _, s := range []string{"json", "msgpack", "cbor"} {
+	for _, s := range serializers() {
 		c := startClient(t, "wampy", s)
 		c.join(ctx, t, g, command{"trace": true})
 		clients = append(clients, c)
@@ -339,16 +386,19 @@ func TestWampyProgressiveCall(t *testing.T) {
 // A streamed upload reaches a wampy callee chunk by chunk.
 func TestUploadToWampy(t *testing.T) {
 	t.Parallel()
-	everySerializer(t, func(t *testing.T, serializer string) {
-		ctx, g := soon(t), start(t)
-		c := startClient(t, "wampy", serializer)
-		c.join(ctx, t, g)
-		c.must(ctx, t, "register", command{"uri": "test.sum", "kind": "upload"})
-		a := g.post(ctx, t, "/call/test.sum", "1\n[2,3]\n4\n", "Content-Type", "application/x-ndjson")
-		if a.status != 200 || a.body != "10" {
-			t.Errorf("test.sum = %d %s, want 10", a.status, a.body)
-		}
-	})
+	for _, serializer := range serializers() {
+		t.Run(serializer, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := soon(t), start(t)
+			c := startClient(t, "wampy", serializer)
+			c.join(ctx, t, g)
+			c.must(ctx, t, "register", command{"uri": "test.sum", "kind": "upload"})
+			a := g.post(ctx, t, "/call/test.sum", "1\n[2,3]\n4\n", "Content-Type", "application/x-ndjson")
+			if a.status != 200 || a.body != "10" {
+				t.Errorf("test.sum = %d %s, want 10", a.status, a.body)
+			}
+		})
+	}
 }
 
 // autobahn-js announces no progressive invocations and would run the handler
@@ -421,11 +471,14 @@ func TestUnknownRealm(t *testing.T) {
 	for _, library := range []string{"wampy", "autobahn", "autobahn-python"} {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
-			everySerializer(t, func(t *testing.T, serializer string) {
-				ctx := soon(t)
-				c := startClient(t, library, serializer)
-				c.mustFail(ctx, t, "wamp.error.no_such_realm", "join", command{"url": g.ws(), "realm": "no.such.realm", "serializer": serializer, "trace": true})
-			})
+			for _, serializer := range serializers() {
+				t.Run(serializer, func(t *testing.T) {
+					t.Parallel()
+					ctx := soon(t)
+					c := startClient(t, library, serializer)
+					c.mustFail(ctx, t, "wamp.error.no_such_realm", "join", command{"url": g.ws(), "realm": "no.such.realm", "serializer": serializer, "trace": true})
+				})
+			}
 		})
 	}
 }
@@ -446,39 +499,42 @@ func TestAutobahnOffersTwoProtocols(t *testing.T) {
 // letter, and can be interrupted.
 func TestAutobahnPython(t *testing.T) {
 	t.Parallel()
-	everySerializer(t, func(t *testing.T, serializer string) {
-		ctx, g := within(t, 2*patience), start(t)
-		c := startClient(t, "autobahn-python", serializer)
-		c.join(ctx, t, g)
-		for _, kind := range []string{"echo", "error", "progress", "hang"} {
-			c.must(ctx, t, "register", command{"uri": procedure(c, kind), "kind": kind})
-		}
-		p := pair{c, c}
-		args := []any{"żółw", 1.5, nil, map[string]any{"n": []any{float64(1<<53 - 1)}}, map[string]any{"$bytes": "AAH/"}}
-		if got := c.must(ctx, t, "call", command{"uri": p.uri("echo"), "args": args}); !reflect.DeepEqual(got.Args, args) {
-			t.Errorf("echo%v = %v", args, got.Args)
-		}
-		c.mustFail(ctx, t, "com.example.error.bad", "call", command{"uri": p.uri("error"), "args": []any{"com.example.error.bad", 1}})
+	for _, serializer := range serializers() {
+		t.Run(serializer, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := within(t, 2*patience), start(t)
+			c := startClient(t, "autobahn-python", serializer)
+			c.join(ctx, t, g)
+			for _, kind := range []string{"echo", "error", "progress", "hang"} {
+				c.must(ctx, t, "register", command{"uri": procedure(c, kind), "kind": kind})
+			}
+			p := pair{c, c}
+			args := []any{"żółw", 1.5, nil, map[string]any{"n": []any{float64(1<<53 - 1)}}, map[string]any{"$bytes": "AAH/"}}
+			if got := c.must(ctx, t, "call", command{"uri": p.uri("echo"), "args": args}); !reflect.DeepEqual(got.Args, args) {
+				t.Errorf("echo%v = %v", args, got.Args)
+			}
+			c.mustFail(ctx, t, "com.example.error.bad", "call", command{"uri": p.uri("error"), "args": []any{"com.example.error.bad", 1}})
 
-		id := c.begin(t, "call", command{"uri": p.uri("progress"), "args": []any{5}, "progress": true})
-		if out, failed := c.end(ctx, t, id); failed || len(c.progress(id)) != 4 {
-			t.Errorf("progress(5) = %+v after %d progressive results", out, len(c.progress(id)))
-		}
+			id := c.begin(t, "call", command{"uri": p.uri("progress"), "args": []any{5}, "progress": true})
+			if out, failed := c.end(ctx, t, id); failed || len(c.progress(id)) != 4 {
+				t.Errorf("progress(5) = %+v after %d progressive results", out, len(c.progress(id)))
+			}
 
-		from := c.events.len()
-		id = c.begin(t, "call", command{"uri": p.uri("hang")})
-		c.invoked(ctx, t, from, p.uri("hang"))
-		c.must(ctx, t, "cancel", command{"call": id})
-		c.event(ctx, t, from, func(e event) bool { return e.Event == "canceled" })
+			from := c.events.len()
+			id = c.begin(t, "call", command{"uri": p.uri("hang")})
+			c.invoked(ctx, t, from, p.uri("hang"))
+			c.must(ctx, t, "cancel", command{"call": id})
+			c.event(ctx, t, from, func(e event) bool { return e.Event == "canceled" })
 
-		lines := g.lines.len()
-		a := g.post(ctx, t, "/call/"+p.uri("hang")+"?timeout=50", "")
-		if a.status != http.StatusGatewayTimeout {
-			t.Errorf("a call with a timeout = %d %s, want 504", a.status, a.body)
-		}
-		g.wantLog(ctx, t, lines, p.uri("hang"), "504")
-		p.alive(t)
-	})
+			lines := g.lines.len()
+			a := g.post(ctx, t, "/call/"+p.uri("hang")+"?timeout=50", "")
+			if a.status != http.StatusGatewayTimeout {
+				t.Errorf("a call with a timeout = %d %s, want 504", a.status, a.body)
+			}
+			g.wantLog(ctx, t, lines, p.uri("hang"), "504")
+			p.alive(ctx, t)
+		})
+	}
 }
 
 // autobahn-js's CBOR serializer is asynchronous. The order of a caller's calls

@@ -34,20 +34,18 @@ func TestRawHTTP(t *testing.T) {
 	}
 	ctx, g := within(t, 2*patience), start(t)
 	counted := startCounter(ctx, t, g)
-	t.Run("requests", func(t *testing.T) { // returns when all are through
-		for _, test := range tests {
-			t.Run(test.name, func(t *testing.T) {
-				t.Parallel()
-				c := g.connect(soon(t), t)
-				go func() { _, _ = c.Conn.Write([]byte(c.named(test.request))) }() // the gateway may stop to read half-way
-				if a := c.answer(t); a.status != test.status {
-					t.Errorf("status %d with %.200q, want %d", a.status, a.body, test.status)
-				}
-				c.wantClosed(t)
-			})
-		}
-	})
-	counted.wantNone(soon(t), t, g)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := g.connect(soon(t), t)
+			go func() { _, _ = c.Write([]byte(c.named(test.request))) }() // the gateway may stop to read half-way
+			if a := c.answer(t); a.status != test.status {
+				t.Errorf("status %d with %.200q, want %d", a.status, a.body, test.status)
+			}
+			c.wantClosed(t)
+			counted.wantNone(soon(t), t)
+		})
+	}
 }
 
 // TestNoDesync sends bodies that the gateway answers before it has read them,
@@ -78,18 +76,16 @@ func TestNoDesync(t *testing.T) {
 			_ = early.write(ctx, fmt.Sprintf(`[8,68,%d,{},"com.example.error.enough"]`, inv.id(0)))
 		}
 	}()
-	t.Run("requests", func(t *testing.T) { // returns when all are through
-		for _, test := range tests {
-			t.Run(test.name, func(t *testing.T) {
-				t.Parallel()
-				c := g.connect(soon(t), t)
-				go func() { _, _ = c.Conn.Write([]byte(c.named(test.request))) }()
-				if a := c.answer(t); a.status < 400 || !a.close {
-					t.Errorf("status %d (closes: %v) with %.200q, want an error that closes", a.status, a.close, a.body)
-				}
-				c.wantClosed(t)
-			})
-		}
-	})
-	counted.wantNone(soon(t), t, g)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := g.connect(soon(t), t)
+			go func() { _, _ = c.Write([]byte(c.named(test.request))) }()
+			if a := c.answer(t); a.status < 400 || !a.close {
+				t.Errorf("status %d (closes: %v) with %.200q, want an error that closes", a.status, a.close, a.body)
+			}
+			c.wantClosed(t)
+			counted.wantNone(soon(t), t)
+		})
+	}
 }

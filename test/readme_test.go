@@ -92,7 +92,11 @@ func (s step) play(t *testing.T, g *gateway, title string) {
 	t.Helper()
 	switch {
 	case s.command == "go run ./cmd/wampgate dev":
-		s.compare(t, title, g.lines.all()[0])
+		banner, _, err := g.lines.find(soon(t), 0, func(line string) bool { return strings.Contains(line, "realm=") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.compare(t, title, banner)
 	case strings.HasPrefix(s.command, "wampgate register"):
 		s.register(t, g, title)
 	case len(s.prints) > 0 && s.prints[0] == "^C":

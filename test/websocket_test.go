@@ -35,7 +35,7 @@ func TestHandshake(t *testing.T) {
 			t.Parallel()
 			conn, resp, err := websocket.Dial(soon(t), g.ws(), &websocket.DialOptions{HTTPHeader: test.header, Subprotocols: test.proto})
 			if err == nil {
-				defer conn.CloseNow()
+				defer func() { _ = conn.CloseNow() }()
 			}
 			if resp == nil || resp.StatusCode != test.status {
 				t.Fatalf("the handshake ended with %v, %v; want status %d", resp, err, test.status)
@@ -102,22 +102,20 @@ func TestGarbageWAMP(t *testing.T) {
 	}
 	ctx, g := within(t, 2*patience), start(t)
 	counted := startCounter(ctx, t, g)
-	t.Run("messages", func(t *testing.T) { // returns when all are through
-		for _, test := range tests {
-			t.Run(test.name, func(t *testing.T) {
-				t.Parallel()
-				ctx := soon(t)
-				p := dial(ctx, t, g)
-				if test.joined {
-					p.send(ctx, t, hello)
-					p.want(ctx, t, codeWelcome)
-				}
-				p.send(ctx, t, test.text)
-				p.wantAbort(ctx, t, test.reason)
-			})
-		}
-	})
-	counted.wantNone(soon(t), t, g)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := soon(t)
+			p := dial(ctx, t, g)
+			if test.joined {
+				p.send(ctx, t, hello)
+				p.want(ctx, t, codeWelcome)
+			}
+			p.send(ctx, t, test.text)
+			p.wantAbort(ctx, t, test.reason)
+			counted.wantNone(ctx, t)
+		})
+	}
 }
 
 // wantAbort wants the connection to end with an ABORT.
@@ -159,7 +157,7 @@ func TestWrongFrames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.CloseNow()
+			defer func() { _ = conn.CloseNow() }()
 			if err := conn.Write(ctx, test.kind, []byte(test.data)); err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +214,7 @@ func TestUntranscodable(t *testing.T) {
 			t.Errorf("%s = %d %s, want 400 %s", name, a.status, a.body, invalidArgument)
 		}
 	}
-	callee.sync(ctx, t, 2)
+	callee.sync(ctx, t)
 	if n := callee.count(codeInvocation); n != 0 {
 		t.Errorf("%d invocations reached the callee", n)
 	}

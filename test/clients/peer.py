@@ -31,6 +31,8 @@ def from_test(v):
 
 
 def to_test(v):
+    if getattr(v, "tag", None) == 64:  # a Uint8Array in CBOR (RFC 8746)
+        v = v.value
     if isinstance(v, bytes):
         return {"$bytes": base64.b64encode(v).decode()}
     if isinstance(v, (list, tuple)):
@@ -73,6 +75,12 @@ class Kinds:
 
         return run
 
+    def crash(self, uri):
+        def run():
+            raise RuntimeError("crashed")
+
+        return run
+
     def progress(self, uri):
         def run(n, details):
             for i in range(1, n if details.progress else 0):
@@ -90,7 +98,7 @@ class Kinds:
                 return await answer
             except asyncio.CancelledError:
                 say(event="canceled", uri=uri)
-                raise
+                raise exception.ApplicationError("wamp.error.canceled") from None
 
         return run
 

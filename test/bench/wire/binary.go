@@ -34,10 +34,19 @@ func (f binaryFormat) Text(d []byte, s string) []byte {
 	return append(f.put(d, kindText, uint64(len(s))), s...)
 }
 
+func (f binaryFormat) Flag(d []byte, key string) []byte {
+	if key == "" {
+		return f.put(d, kindDict, 0)
+	}
+	return f.put(f.Text(f.put(d, kindDict, 1), key), kindBool, 1)
+}
+
 func (f binaryFormat) Value(d []byte, v any) []byte {
 	switch v := v.(type) {
 	case string:
 		return f.Text(d, v)
+	case uint64:
+		return f.Uint(d, v)
 	case bool:
 		if v {
 			return f.put(d, kindBool, 1)

@@ -22,6 +22,13 @@ func (f jsonFormat) Uint(d []byte, v uint64) []byte {
 
 func (f jsonFormat) Text(d []byte, s string) []byte { return f.Value(d, s) }
 
+func (f jsonFormat) Flag(d []byte, key string) []byte {
+	if key == "" {
+		return append(f.comma(d), "{}"...)
+	}
+	return append(append(append(f.comma(d), `{"`...), key...), `":true}`...)
+}
+
 func (f jsonFormat) Value(d []byte, v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -35,10 +36,12 @@ type Serializer interface {
 	// Open begins a message of n elements, and End ends it.
 	Open(d []byte, n int) []byte
 	End(d []byte) []byte
-	// Uint, Text and Value append an element. Values are strings, booleans, and
-	// maps of them.
+	// Uint, Text, Flag and Value append an element. That of Flag is a dictionary
+	// in which a key is true, or an empty one if the key is "". Values are
+	// strings, lists of them, unsigned integers, booleans, and maps of values.
 	Uint(d []byte, v uint64) []byte
 	Text(d []byte, s string) []byte
+	Flag(d []byte, key string) []byte
 	Value(d []byte, v any) []byte
 
 	// TakeList takes the begin of a message. A serializer that does not say how
@@ -99,6 +102,14 @@ func Parse(s Serializer, b []byte) (Message, error) {
 		return m, fmt.Errorf("%w: %.100q", ErrMalformed, b)
 	}
 	return m, nil
+}
+
+// HasFlag tells whether an encoded dictionary, of whichever serializer, has the
+// key set to true. It takes the first place where the key's name stands.
+func HasFlag(dict []byte, key string) bool {
+	_, after, ok := bytes.Cut(dict, []byte(key))
+	after = bytes.TrimLeft(after, `": `)
+	return ok && len(after) > 0 && (after[0] == 't' || after[0] == 0xC3 || after[0] == 0xF5)
 }
 
 // Begin appends the begin of a message of n elements, up to its ID.
