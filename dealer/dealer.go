@@ -137,6 +137,14 @@ func (d *Dealer) Nearest(uri wamp.URI) (wamp.URI, bool) {
 	return wamp.URI(near), ok
 }
 
+// Safe reports whether a call of uri changes nothing: every callee that it may
+// go to has said so when it registered, with the option "_http": {"safe":
+// true}.
+func (d *Dealer) Safe(uri wamp.URI) bool {
+	r, ok := d.procedures.Best(string(uri))
+	return ok && r.safe == len(r.places)
+}
+
 // Counts returns how many sessions, registrations and calls in flight there
 // are. A registration shared by several callees counts once.
 func (d *Dealer) Counts() (sessions, registrations, calls int) {

@@ -105,6 +105,35 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+// TestSafe shows that a shared procedure is safe only while all its callees
+// say so.
+func TestSafe(t *testing.T) {
+	t.Parallel()
+	d := dealer.New(dealer.Config{})
+	safe := wamp.RegisterOptions{
+		Invoke: wamp.InvokeRoundRobin,
+		Custom: wamp.Dict{"_http": wamp.Dict{"safe": true}},
+	}
+	plain := wamp.RegisterOptions{Invoke: wamp.InvokeRoundRobin}
+	want := func(when string, want bool) {
+		t.Helper()
+		if got := d.Safe("p"); got != want {
+			t.Errorf("%s: Safe(p) = %t, want %t", when, got, want)
+		}
+	}
+	want("not registered", false)
+	join(t, d, 1)
+	join(t, d, 2)
+	receive(t, d, 1, &wamp.Register{Request: 1, Options: safe, Procedure: "p"})
+	want("one safe callee", true)
+	receive(t, d, 2, &wamp.Register{Request: 1, Options: plain, Procedure: "p"})
+	want("one of two is safe", false)
+	d.Leave(epoch(), 2)
+	want("the other has left", true)
+	d.Leave(epoch(), 1)
+	want("all have left", false)
+}
+
 func TestRequestIDsAreValid(t *testing.T) {
 	t.Parallel()
 	for _, id := range []wamp.ID{0, wamp.MaxID + 1} {

@@ -80,6 +80,7 @@ func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) {
 	p := &place{
 		session:        s,
 		streaming:      s.progressive(wamp.FeatureProgressiveCallInvocations),
+		safe:           declaredSafe(o),
 		discloseCaller: o.DiscloseCaller,
 		forwardTimeout: s.keepsTimeouts(o.ForwardTimeout),
 	}
@@ -89,6 +90,14 @@ func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) {
 	}
 	s.places[r.id] = p
 	d.places++
+}
+
+// declaredSafe reads the option "_http": {"safe": true}, which says that a
+// call changes nothing, so that HTTP may make it with GET.
+func declaredSafe(o wamp.RegisterOptions) bool {
+	http, _ := o.Custom.Dict("_http")
+	safe, _ := http.Bool("safe")
+	return safe
 }
 
 // unregister gives a session's place up. Invocations it is working on go on.

@@ -16,6 +16,7 @@ type registration struct {
 	served      *place   // who had the last turn (roundrobin); nil means the first is next
 	places      []*place // in no particular order, to draw from at random
 	streaming   int      // how many places take progressive calls
+	safe        int      // how many places were declared safe
 }
 
 // A place is a callee's part in a registration. What a callee asked for when
@@ -24,6 +25,7 @@ type place struct {
 	registration *registration
 	session      *session
 	streaming    bool // takes progressive calls
+	safe         bool // declared to change nothing
 
 	discloseCaller bool
 	forwardTimeout bool
@@ -44,6 +46,9 @@ func (r *registration) add(p *place) {
 	r.last = p
 	if p.streaming {
 		r.streaming++
+	}
+	if p.safe {
+		r.safe++
 	}
 }
 
@@ -69,6 +74,9 @@ func (r *registration) remove(p *place) {
 	r.places = r.places[:len(r.places)-1]
 	if p.streaming {
 		r.streaming--
+	}
+	if p.safe {
+		r.safe--
 	}
 }
 

@@ -120,6 +120,7 @@ func (n *node) gatewayConfig() gateway.Config {
 	return gateway.Config{
 		Realm:     string(realm),
 		WebSocket: n.sockets,
+		Safe:      func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
 		Nearest:   func(uri wamp.URI) (wamp.URI, bool) { return n.router.Nearest(realm, uri) },
 		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
 			session, err := n.router.JoinLocal(realm, id, callerRoles(), "wampgate HTTP", out)

@@ -254,4 +254,10 @@ func code(s string) string {
 	return "`" + s + "`"
 }
 
-func help(f *kong.Flag) string { return strings.ReplaceAll(f.Help, ",", ", ") }
+// help returns the text of a flag, with its values as a person would list them.
+func help(f *kong.Flag) string {
+	if f.Enum == "" {
+		return f.Help
+	}
+	return strings.ReplaceAll(f.Help, f.Enum, strings.Join(f.EnumSlice(), ", "))
+}

@@ -90,10 +90,10 @@ type Router struct {
 // cannot be joined.
 func New(c Config) *Router {
 	r := &Router{
-		config:  c.withDefaults(),
-		realms:  make(map[wamp.URI]*realm),
-		ids:     make(map[wamp.ID]struct{}),
-		empty:   make(chan struct{}),
+		config: c.withDefaults(),
+		realms: make(map[wamp.URI]*realm),
+		ids:    make(map[wamp.ID]struct{}),
+		empty:  make(chan struct{}),
 	}
 	for _, realm := range c.Realms {
 		if realm.Rand == nil {
@@ -102,6 +102,18 @@ func New(c Config) *Router {
 		r.realms[realm.Realm] = newRealm(r, realm)
 	}
 	return r
+}
+
+// Safe reports whether a call of uri in the realm changes nothing; see
+// [dealer.Dealer.Safe].
+func (r *Router) Safe(realm, uri wamp.URI) bool {
+	m := r.realms[realm]
+	if m == nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dealer.Safe(uri)
 }
 
 // Nearest returns a registered URI of the realm that uri is probably a
