@@ -3,6 +3,7 @@
 package wamp_test
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -74,4 +75,33 @@ func TestClaimedLengthsAllocateNothing(t *testing.T) { //nolint:paralleltest // 
 			}
 		}
 	}
+}
+
+// TestDecoderForgets: a client that makes up procedures does not fill the
+// memory, nor does one with long options.
+func TestDecoderForgets(t *testing.T) { //nolint:paralleltest // as above
+	decoders := make([]*wamp.Decoder, 10)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range decoders {
+		decoders[i] = wamp.NewDecoder(wamp.JSON)
+		for n := range 5000 {
+			frame := fmt.Appendf(nil, `[48,1,{},"com.example.%0100d"]`, n)
+			if _, err := decoders[i].Decode(frame); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, frame := range []string{`[49,1,{"mode":"` + strings.Repeat(`\n`, 1<<20) + `"}]`, `[49,1,{}]`} {
+			if _, err := decoders[i].Decode([]byte(frame)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if got := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / int64(len(decoders)); got > 200<<10 {
+		t.Errorf("a decoder keeps %d bytes, want at most 200 KiB", got)
+	}
+	runtime.KeepAlive(decoders)
 }

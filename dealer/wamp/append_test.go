@@ -38,8 +38,10 @@ func TestAppend(t *testing.T) {
 		{
 			&wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
 				Timeout: 1, ReceiveProgress: true, Progress: true, DiscloseMe: true, Custom: wamp.Dict{"_z": nil, "_a": wamp.Dict{"k": 1.0}},
+				TrustLevel: "persistent", RoutingKey: "7", PassthruScheme: "x_a",
 			}},
-			`[48,1,{"_a":{"k":1.0},"_z":null,"disclose_me":true,"progress":true,"receive_progress":true,"timeout":1},"p"]`,
+			`[48,1,{"_a":{"k":1.0},"_z":null,"disclose_me":true,"ppt_scheme":"x_a","progress":true,"receive_progress":true,"rkey":"7",` +
+				`"timeout":1,"trust_level":"persistent"},"p"]`,
 		},
 		{&wamp.Cancel{Request: 1}, `[49,1,{}]`},
 		{&wamp.Cancel{Request: 1, Mode: wamp.CancelSkip}, `[49,1,{"mode":"skip"}]`},

@@ -14,8 +14,7 @@ func Example() {
 
 	m, err := wamp.NewDecoder(wamp.JSON).Decode(frame)
 	if err != nil {
-		fmt.Fprintln(os.Stdout, err) // wraps wamp.ErrMalformed
-		return
+		return // wraps wamp.ErrMalformed: the session must be aborted
 	}
 	call, ok := m.(*wamp.Call)
 	if !ok {
@@ -30,10 +29,9 @@ func Example() {
 	for _, s := range []wamp.Serializer{wamp.JSON, wamp.CBOR} {
 		b, err := s.Append(nil, invocation)
 		if err != nil {
-			fmt.Fprintln(os.Stdout, err) // wraps wamp.ErrUntranscodable
-			return
+			return // wraps wamp.ErrUntranscodable: the caller gets an ERROR
 		}
-		fmt.Fprintf(os.Stdout, "%v: %q\n", s, b)
+		_, _ = fmt.Fprintf(os.Stdout, "%v: %q\n", s, b)
 	}
 	// Output:
 	// json: "[68,7,4,{\"procedure\":\"com.example.add\",\"receive_progress\":true},[2,3]]"

@@ -1,6 +1,9 @@
 package wamp
 
-import "math"
+import (
+	"math"
+	"strconv"
+)
 
 // The options and details that the dealer knows are read and written straight
 // from and to their fields. When reading, null and undefined count as absent, a
@@ -24,19 +27,49 @@ func (c *codec) callOptions(o *CallOptions) {
 		case "disclose_me":
 			c.bool("Options.disclose_me", &o.DiscloseMe)
 		default:
-			c.custom(key, &o.Custom)
+			c.rareCallOption(key, o)
 		}
+	}
+}
+
+// rareCallOption reads the options that most calls do without.
+func (c *codec) rareCallOption(key []byte, o *CallOptions) {
+	switch string(key) {
+	case "trust_level", "_trust_level":
+		c.optionalString("Options.trust_level", &o.TrustLevel)
+	case "rkey", "shard_key", "_shard_key", "_rkey":
+		c.routingKey("Options.rkey", &o.RoutingKey)
+	case "ppt_scheme":
+		c.optionalString("Options.ppt_scheme", &o.PassthruScheme)
+	default:
+		c.custom(key, &o.Custom)
+	}
+}
+
+// routingKey reads a key that is a string, or an integer that stands for its
+// decimal form.
+func (c *codec) routingKey(what string, v *string) {
+	if c.in.serializer.Kind(c.in.buf[c.in.pos:]) != KindNumber {
+		c.optionalString(what, v)
+		return
+	}
+	if n, ok := c.optionalInteger(what, math.MaxUint64); ok {
+		*v = strconv.FormatUint(n, 10)
 	}
 }
 
 func (c *codec) writeCallOptions(o *CallOptions) {
 	w := &c.out
-	w.openMap(len(o.Custom) + count(o.DiscloseMe, o.Progress, o.ReceiveProgress, o.Timeout != 0))
+	w.openMap(len(o.Custom) + count(o.DiscloseMe, o.PassthruScheme != "", o.Progress, o.ReceiveProgress,
+		o.RoutingKey != "", o.Timeout != 0, o.TrustLevel != ""))
 	w.entries(o.Custom, 2)
 	w.flag("disclose_me", o.DiscloseMe)
+	w.text("ppt_scheme", o.PassthruScheme)
 	w.flag("progress", o.Progress)
 	w.flag("receive_progress", o.ReceiveProgress)
+	w.text("rkey", o.RoutingKey)
 	w.milliseconds("timeout", o.Timeout)
+	w.text("trust_level", o.TrustLevel)
 	w.closeMap()
 }
 

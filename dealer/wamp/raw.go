@@ -190,13 +190,13 @@ func emptyCBOR(b []byte) bool {
 	}
 }
 
-// zero reports whether b, what follows the first byte of a list or map, is a
-// length of 0 and nothing else.
+// zero reports whether b, what follows the first byte of a list or map, is but
+// a length of 0. Any other length has a byte that is not 0.
 func zero(b []byte) bool {
 	for _, c := range b {
 		if c != 0 {
 			return false
 		}
 	}
-	return len(b) <= 8
+	return true
 }
