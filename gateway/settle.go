@@ -145,7 +145,7 @@ func (*eofBody) Close() error { return nil }
 // Read implements io.Reader.
 func (b *eofBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // a wrapped io.EOF is not the end of the body
+	if err == io.EOF {
 		b.eof.Store(true)
 	}
 	return n, err

@@ -108,7 +108,7 @@ func (u *upload) run(ctx context.Context) {
 func (u *upload) stop(err error) {
 	p, ok := errors.AsType[*problem.Problem](err)
 	if ok && p.URI == uriUploadTruncated && !u.call.dispatched.Load() {
-		p.Safe()
+		err = p.Safe()
 	}
 	u.call.stop(err)
 }

@@ -85,15 +85,14 @@ func (f *frameReader) read(body *uploadBody, emit func(wamp.Payload) error) erro
 		}
 		n, err := body.Read(f.buf[len(f.buf):cap(f.buf)])
 		f.buf = f.buf[:len(f.buf)+n]
-		if err != nil && err != io.EOF { //nolint:errorlint // a wrapped io.EOF is not the end of the body
-			return err
+		if err == io.EOF { //nolint:errorlint // a wrapped io.EOF is not the end of the body
+			return f.emitAll(emit, true)
 		}
-		atEOF := err != nil
-		if err := f.emitAll(emit, atEOF); err != nil {
-			return err
+		if err == nil {
+			err = f.emitAll(emit, false)
 		}
-		if atEOF {
-			return nil
+		if err != nil {
+			return err
 		}
 		body.inFrame = len(f.buf) > 0 || f.frames == 0
 	}

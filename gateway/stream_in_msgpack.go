@@ -90,34 +90,34 @@ func mpForms(c byte) mpForm {
 	case c <= 0xc3: // nil, never used, false, true
 		return mpForm{}
 	}
-	return [...]mpForm{
-		0xc4 - 0xc4: {length: 1, each: 1},               // bin 8
-		0xc5 - 0xc4: {length: 2, each: 1},               // bin 16
-		0xc6 - 0xc4: {length: 4, each: 1},               // bin 32
-		0xc7 - 0xc4: {length: 1, fixed: 1, each: 1},     // ext 8
-		0xc8 - 0xc4: {length: 2, fixed: 1, each: 1},     // ext 16
-		0xc9 - 0xc4: {length: 4, fixed: 1, each: 1},     // ext 32
-		0xca - 0xc4: {fixed: 4},                         // float 32
-		0xcb - 0xc4: {fixed: 8},                         // float 64
-		0xcc - 0xc4: {fixed: 1},                         // uint 8
-		0xcd - 0xc4: {fixed: 2},                         // uint 16
-		0xce - 0xc4: {fixed: 4},                         // uint 32
-		0xcf - 0xc4: {fixed: 8},                         // uint 64
-		0xd0 - 0xc4: {fixed: 1},                         // int 8
-		0xd1 - 0xc4: {fixed: 2},                         // int 16
-		0xd2 - 0xc4: {fixed: 4},                         // int 32
-		0xd3 - 0xc4: {fixed: 8},                         // int 64
-		0xd4 - 0xc4: {fixed: 2},                         // fixext 1
-		0xd5 - 0xc4: {fixed: 3},                         // fixext 2
-		0xd6 - 0xc4: {fixed: 5},                         // fixext 4
-		0xd7 - 0xc4: {fixed: 9},                         // fixext 8
-		0xd8 - 0xc4: {fixed: 17},                        // fixext 16
-		0xd9 - 0xc4: {length: 1, each: 1},               // str 8
-		0xda - 0xc4: {length: 2, each: 1},               // str 16
-		0xdb - 0xc4: {length: 4, each: 1},               // str 32
-		0xdc - 0xc4: {length: 2, each: 1, values: true}, // array 16
-		0xdd - 0xc4: {length: 4, each: 1, values: true}, // array 32
-		0xde - 0xc4: {length: 2, each: 2, values: true}, // map 16
-		0xdf - 0xc4: {length: 4, each: 2, values: true}, // map 32
-	}[c-0xc4]
+	return [32]mpForm{ // by the last five bits
+		0x04: {length: 1, each: 1},               // bin 8
+		0x05: {length: 2, each: 1},               // bin 16
+		0x06: {length: 4, each: 1},               // bin 32
+		0x07: {length: 1, fixed: 1, each: 1},     // ext 8
+		0x08: {length: 2, fixed: 1, each: 1},     // ext 16
+		0x09: {length: 4, fixed: 1, each: 1},     // ext 32
+		0x0a: {fixed: 4},                         // float 32
+		0x0b: {fixed: 8},                         // float 64
+		0x0c: {fixed: 1},                         // uint 8
+		0x0d: {fixed: 2},                         // uint 16
+		0x0e: {fixed: 4},                         // uint 32
+		0x0f: {fixed: 8},                         // uint 64
+		0x10: {fixed: 1},                         // int 8
+		0x11: {fixed: 2},                         // int 16
+		0x12: {fixed: 4},                         // int 32
+		0x13: {fixed: 8},                         // int 64
+		0x14: {fixed: 2},                         // fixext 1
+		0x15: {fixed: 3},                         // fixext 2
+		0x16: {fixed: 5},                         // fixext 4
+		0x17: {fixed: 9},                         // fixext 8
+		0x18: {fixed: 17},                        // fixext 16
+		0x19: {length: 1, each: 1},               // str 8
+		0x1a: {length: 2, each: 1},               // str 16
+		0x1b: {length: 4, each: 1},               // str 32
+		0x1c: {length: 2, each: 1, values: true}, // array 16
+		0x1d: {length: 4, each: 1, values: true}, // array 32
+		0x1e: {length: 2, each: 2, values: true}, // map 16
+		0x1f: {length: 4, each: 2, values: true}, // map 32
+	}[c&0x1f]
 }

@@ -25,7 +25,7 @@ func (f partFramer) read(body *uploadBody, emit func(wamp.Payload) error) error 
 	for n := 1; ; n++ {
 		body.inFrame, body.budget = true, maxPartHead
 		part, err := parts.NextRawPart()
-		if err == io.EOF { //nolint:errorlint // the closing boundary
+		if err == io.EOF { // the closing boundary
 			return partError(n, drainBody(body))
 		}
 		if err != nil {

@@ -74,12 +74,14 @@ func TestUploadPace(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, "\n")
 			},
-			200, 90 * time.Second, []string{`more ["` + strings.Repeat("x", 180<<10) + `"]`, "last "},
+			200, 90 * time.Second,
+			[]string{`more ["` + strings.Repeat("x", 180<<10) + `"]`, "last "},
 		},
 		{
 			"pauses after a burst",
 			func(w io.Writer) { drip(w, 50*time.Second, strings.Repeat("x", 40<<10), "\n") },
-			200, 100 * time.Second, []string{`more ["` + strings.Repeat("x", 40<<10) + `"]`, "last "},
+			200, 100 * time.Second,
+			[]string{`more ["` + strings.Repeat("x", 40<<10) + `"]`, "last "},
 		},
 		{
 			"stops after a burst",

@@ -27,7 +27,7 @@ func (g *Gateway) streamOut(w http.ResponseWriter, r *http.Request, c *call, q *
 	}
 	ctx := c.follow(r.Context())
 	if err := c.submit(ctx, q.callOptions(), q.payload); err != nil {
-		return g.giveUp(recordOf(w), c, err)
+		return g.forsake(recordOf(w), r, c, err) //nolint:contextcheck // the CANCEL outlives the request
 	}
 	return g.newStreamOut(w, r, c, q).serve(ctx, nil)
 }
@@ -78,7 +78,7 @@ func (o *streamOut) serve(ctx context.Context, dispatched <-chan struct{}) error
 		o.hold()
 	}
 	if err := o.relay(ctx, dispatched); err != nil {
-		return o.conclude(err)
+		return o.conclude(err) //nolint:contextcheck // the CANCEL outlives the request
 	}
 	o.upload.settle()
 	return nil
@@ -242,7 +242,7 @@ func (o *streamOut) write() error {
 		piece := rest[:min(len(rest), writeSize)]
 		rest = rest[len(piece):]
 		o.extend()
-		if _, err := o.w.Write(piece); err != nil {
+		if _, err := o.w.Write(piece); err != nil { //nolint:gosec // the type is no HTML, and nobody sniffs
 			return o.broken(err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // ask makes a call and returns the answer; the body is the test's to read.
-func ask(t *testing.T, client *http.Client, url, accept string) *http.Response {
+func ask(t testing.TB, client *http.Client, url, accept string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, nil)
 	if err != nil {
@@ -31,7 +31,7 @@ func ask(t *testing.T, client *http.Client, url, accept string) *http.Response {
 }
 
 // text reads the rest of an answer, with the call's ID replaced by "c_x".
-func text(t *testing.T, resp *http.Response) (string, error) {
+func text(t testing.TB, resp *http.Response) (string, error) {
 	t.Helper()
 	body, err := io.ReadAll(resp.Body)
 	if id := resp.Header.Get("Wamp-Call-Id"); id != "" {
@@ -234,9 +234,10 @@ func TestSlowConsumer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, false)
 	stop := make(chan struct{})
-	flood := s.serve(t, "test.flood", func(c *callee, inv *wamp.Invocation) {
+	t.Cleanup(func() { close(stop) })
+	flood := func(c *callee, inv *wamp.Invocation) {
 		go func() {
-			payload := jsonPayload(`["`+strings.Repeat("x", 1<<10)+`"]`, "")
+			payload := jsonPayload(`["`+strings.Repeat("x", 16<<10)+`"]`, "")
 			for {
 				select {
 				case <-stop:
@@ -246,12 +247,15 @@ func TestSlowConsumer(t *testing.T) {
 				}
 			}
 		}()
-	})
+	}
 	s.serve(t, "test.echo", func(c *callee, inv *wamp.Invocation) { c.yieldPayload(inv.Request, false, inv.Payload) })
 	for version, client := range s.clients(t) {
 		t.Run(version, func(t *testing.T) {
-			resp := ask(t, client, s.url+"/call/test.flood?stream=ndjson", "")
-			flood.want(t, "interrupt kill")
+			t.Parallel()
+			uri := wamp.URI("test.flood." + strings.ToLower(version[5:6]))
+			c := s.serve(t, uri, flood)
+			resp := ask(t, client, s.url+"/call/"+string(uri)+"?stream=ndjson", "")
+			c.want(t, "interrupt kill")
 			if got, err := text(t, ask(t, s.client(t, false), s.url+"/call/test.echo", "")); err != nil {
 				t.Errorf("a call beside: %q, %v", got, err)
 			}
@@ -263,14 +267,13 @@ func TestSlowConsumer(t *testing.T) {
 			}
 		})
 	}
-	close(stop)
 }
 
 // TestManyEvents: a callee that sends faster than a client reads is slowed
 // down; nothing is lost, nothing piles up.
 func TestManyEvents(t *testing.T) {
 	t.Parallel()
-	const events = 50_000
+	const events = 20_000
 	s := newSite(t, false)
 	s.serve(t, "test.many", func(c *callee, inv *wamp.Invocation) {
 		payload := jsonPayload(`[1]`, "")
@@ -288,7 +291,7 @@ func TestManyEvents(t *testing.T) {
 			n++
 			last = lines.Text()
 		}
-		want := `{"event":"result","id":"` + resp.Header.Get("Wamp-Call-Id") + `/50001","args":[1]}`
+		want := `{"event":"result","id":"` + resp.Header.Get("Wamp-Call-Id") + `/20001","args":[1]}`
 		if n != events+1 || last != want || lines.Err() != nil {
 			t.Errorf("%s: got %d lines, the last %q, %v, want %d and %q", version, n, last, lines.Err(), events+1, want)
 		}
@@ -337,4 +340,20 @@ func TestResume(t *testing.T) {
 		}
 	}
 	c.nothing(t)
+}
+
+// TestStreamBadResult: what has no form in JSON ends the stream, and the work.
+func TestStreamBadResult(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, false)
+	const nan = "\x91\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00"
+	c := s.serve(t, "test.nan", func(c *callee, inv *wamp.Invocation) {
+		c.yield(inv.Request, true, `[1]`)
+		c.yieldPayload(inv.Request, true, wamp.Payload{Serializer: wamp.MsgPack, Args: []byte(nan)})
+	})
+	got, err := text(t, ask(t, s.client(t, false), s.url+"/call/test.nan?stream=ndjson", ""))
+	if !strings.Contains(got, `{"event":"error","id":"c_x/2"`) || !strings.Contains(got, `"error":"wamp.error.invalid_payload"`) || err != nil {
+		t.Errorf("got %q, %v, want an error event with wamp.error.invalid_payload", got, err)
+	}
+	c.want(t, "interrupt kill")
 }

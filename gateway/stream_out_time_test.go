@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -155,4 +156,94 @@ func TestStreamShutdown(t *testing.T) {
 		}
 		c.want(t, "interrupt kill")
 	})
+}
+
+// TestStalledClient: a client that takes nothing for 30 s is given up, even if
+// the callee says little.
+func TestStalledClient(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP2=%t", http2), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, true)
+				c := s.serve(t, "test.big", func(c *callee, inv *wamp.Invocation) {
+					c.yield(inv.Request, true, `["`+strings.Repeat("x", 6<<20)+`"]`)
+				})
+				start := time.Now()
+				resp := ask(t, s.client(t, http2), s.url+"/call/test.big?stream=sse", "")
+				if got := <-c.events; got != "interrupt kill" || time.Since(start) != 30*time.Second {
+					t.Errorf("the callee got %q after %v, want %q after 30s", got, time.Since(start), "interrupt kill")
+				}
+				if _, err := io.ReadAll(resp.Body); err == nil {
+					t.Error("the answer ended as if it were complete")
+				}
+			})
+		})
+	}
+}
+
+// TestConnectionAfterStream: nothing of a stream's deadlines is left to the
+// next request on its connection.
+func TestConnectionAfterStream(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, true)
+		s.serve(t, "test.count", counts)
+		s.serve(t, "test.late", later(50*time.Second, func(c *callee, inv *wamp.Invocation) { c.yield(inv.Request, false, `[1]`) }))
+		client := s.client(t, false)
+		for _, path := range []string{"test.count?stream=ndjson", "test.late?timeout=2m", "test.count?stream=sse"} {
+			var reused bool
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/call/"+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := text(t, resp); err != nil || resp.StatusCode != http.StatusOK || reused != (path != "test.count?stream=ndjson") {
+				t.Errorf("%s: status %d, %v, on a used connection %t", path, resp.StatusCode, err, reused)
+			}
+			_ = resp.Body.Close()
+		}
+	})
+}
+
+// TestStreamLosesItsSession: when the gateway's session ends, a stream is told
+// so at once; there is nobody left whose answer could be waited for.
+func TestStreamLosesItsSession(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{"?stream=ndjson", "?stream=ndjson&in=lines"} {
+		t.Run(query, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, true)
+				s.serve(t, "test.long", func(c *callee, inv *wamp.Invocation) { c.yield(inv.Request, true, `[1]`) })
+				r, w := io.Pipe()
+				go func() {
+					_, _ = io.WriteString(w, "a\n")
+					if query == "?stream=ndjson" {
+						_ = w.Close()
+					}
+				}()
+				resp := upload(t, s.client(t, false), s.url+"/call/test.long"+query, "application/octet-stream", r)
+				lines := bufio.NewReader(resp.Body)
+				if line, err := lines.ReadString('\n'); err != nil {
+					t.Fatalf("%q, %v", line, err)
+				}
+				start := time.Now()
+				s.gateway.Close()
+				rest, err := io.ReadAll(lines)
+				if !strings.Contains(string(rest), `"event":"error"`) || !strings.Contains(string(rest), `"status":503`) || err != nil {
+					t.Errorf("the stream ended with %q, %v, want an error event with 503", rest, err)
+				}
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("the stream ended after %v, want it at once", took)
+				}
+				_ = r.Close()
+			})
+		})
+	}
 }

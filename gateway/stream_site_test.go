@@ -23,6 +23,7 @@ const patience = 20 * time.Second
 // A site is a gateway with its server in front of a real router.
 type site struct {
 	router  *router.Router
+	gateway *gateway.Gateway
 	server  *gateway.Server
 	url     string
 	dialer  func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -31,7 +32,7 @@ type site struct {
 
 // newSite starts a site on the loopback interface, or in memory for tests with
 // a clock of their own. It ends with the test.
-func newSite(t *testing.T, inMemory bool) *site {
+func newSite(t testing.TB, inMemory bool) *site {
 	t.Helper()
 	s := &site{router: router.New(router.Config{Realms: []dealer.Config{{Realm: "realm1"}}})}
 	g, err := gateway.New(gateway.Config{
@@ -45,6 +46,7 @@ func newSite(t *testing.T, inMemory bool) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.gateway = g
 	s.server = gateway.NewServer(gateway.ServerConfig{
 		Handler: g, Draining: g.Drain, Drain: time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	})
@@ -62,7 +64,7 @@ func newSite(t *testing.T, inMemory bool) *site {
 	return s
 }
 
-func (s *site) listen(t *testing.T, inMemory bool) net.Listener {
+func (s *site) listen(t testing.TB, inMemory bool) net.Listener {
 	t.Helper()
 	if inMemory {
 		l := wamptest.NewListener()
@@ -78,7 +80,7 @@ func (s *site) listen(t *testing.T, inMemory bool) net.Listener {
 }
 
 // stop shuts the server down, once.
-func (s *site) stop(t *testing.T) {
+func (s *site) stop(t testing.TB) {
 	t.Helper()
 	s.stopped.Do(func() {
 		if err := s.server.Shutdown(context.WithoutCancel(t.Context())); err != nil {
@@ -88,12 +90,12 @@ func (s *site) stop(t *testing.T) {
 }
 
 // clients returns a client for each version of HTTP.
-func (s *site) clients(t *testing.T) map[string]*http.Client {
+func (s *site) clients(t testing.TB) map[string]*http.Client {
 	t.Helper()
 	return map[string]*http.Client{"HTTP/1.1": s.client(t, false), "HTTP/2": s.client(t, true)}
 }
 
-func (s *site) client(t *testing.T, http2 bool) *http.Client {
+func (s *site) client(t testing.TB, http2 bool) *http.Client {
 	t.Helper()
 	p := new(http.Protocols)
 	p.SetHTTP1(!http2)
@@ -104,7 +106,7 @@ func (s *site) client(t *testing.T, http2 bool) *http.Client {
 }
 
 // conn opens a connection for plain bytes.
-func (s *site) conn(t *testing.T) net.Conn {
+func (s *site) conn(t testing.TB) net.Conn {
 	t.Helper()
 	c, err := s.dialer(t.Context(), "tcp", s.url[len("http://"):])
 	if err != nil {
@@ -137,12 +139,12 @@ type callee struct {
 const congestedAt = 256 << 10
 
 // serve joins a callee that serves a procedure; it leaves with the test.
-func (s *site) serve(t *testing.T, uri wamp.URI, handle func(*callee, *wamp.Invocation)) *callee {
+func (s *site) serve(t testing.TB, uri wamp.URI, handle func(*callee, *wamp.Invocation)) *callee {
 	t.Helper()
 	return s.serveAs(t, uri, ^wamp.Features(0), handle)
 }
 
-func (s *site) serveAs(t *testing.T, uri wamp.URI, can wamp.Features, handle func(*callee, *wamp.Invocation)) *callee {
+func (s *site) serveAs(t testing.TB, uri wamp.URI, can wamp.Features, handle func(*callee, *wamp.Invocation)) *callee {
 	t.Helper()
 	c := &callee{handle: handle, events: make(chan string, 1<<16), finished: make(chan struct{})}
 	c.changed = sync.NewCond(&c.mu)

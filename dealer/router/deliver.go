@@ -77,12 +77,12 @@ func (r *realm) patience(m wamp.Message) time.Duration {
 // ends: what the dealer puts in place of m is not replaced once more.
 func (r *realm) refused(b *Batch, now time.Time, s *Session, m wamp.Message, err error) {
 	r.counters.refused++
-	reason, ok := excuse(m, err)
-	if !ok {
+	reason, text := excuse(m, err)
+	if reason == "" {
 		r.cut(b, s, err)
 		return
 	}
-	r.push(b, now, r.dealer.Undeliverable(now, s.id, m, reason, err.Error()), nil)
+	r.push(b, now, r.dealer.Undeliverable(now, s.id, m, reason, text), nil)
 }
 
 // cut ends a session that does not take what it must.
@@ -97,27 +97,31 @@ func (r *realm) cut(b *Batch, s *Session, err error) {
 	}
 }
 
-// excuse returns the URI of the ERROR that a call ends with because m was
-// refused, or false if the session has to end instead.
-func excuse(m wamp.Message, err error) (wamp.URI, bool) {
+// excuse returns the URI and the text of the ERROR that a call ends with
+// because m was refused. There is none if the session has to end instead.
+func excuse(m wamp.Message, err error) (reason wamp.URI, text string) {
+	full := errors.Is(err, ErrFull)
 	switch m := m.(type) {
 	case *wamp.Invocation:
-		if errors.Is(err, ErrFull) {
-			return wamp.ErrUnavailable, true
+		if full {
+			return wamp.ErrUnavailable, "the callee does not keep up with its calls"
 		}
 	case *wamp.Result:
-		if errors.Is(err, ErrFull) {
-			return wamp.ErrNetworkFailure, m.Details.Progress
+		if full && m.Details.Progress {
+			return wamp.ErrNetworkFailure, "the caller does not keep up with the results"
 		}
 	case *wamp.Error:
-		if errors.Is(err, ErrFull) || m.Origin != wamp.OriginCallee {
-			return "", false
+		if m.Origin != wamp.OriginCallee {
+			return "", ""
 		}
 	default:
-		return "", false
+		return "", ""
 	}
-	if errors.Is(err, ErrTooLarge) {
-		return wamp.ErrPayloadSizeExceeded, true
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return wamp.ErrPayloadSizeExceeded, err.Error()
+	case errors.Is(err, wamp.ErrUntranscodable):
+		return wamp.ErrInvalidArgument, err.Error()
 	}
-	return wamp.ErrInvalidArgument, errors.Is(err, wamp.ErrUntranscodable)
+	return "", ""
 }

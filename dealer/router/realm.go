@@ -45,6 +45,7 @@ func newRealm(r *Router, c dealer.Config) *realm {
 func (r *realm) join(s *Session, roles wamp.Roles, agent string, welcome *wamp.Welcome) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer r.crashOnPanic(wamp.TypeHello)
 	if r.closing {
 		return ErrShutdown
 	}
@@ -219,10 +220,10 @@ func (r *realm) logEnd(s *Session, reason error) {
 		"authid", s.identity.Authid, "reason", reason.Error())
 }
 
-// crashOnPanic ends the process if the dealer panicked. A realm after half a
-// step must not live on, and the lock is still held; but net/http recovers
-// the panics of its handlers, which is where this code runs. t is the type of
-// the message that did it.
+// crashOnPanic ends the process if the dealer panicked: a realm after half a
+// step must not live on. It has to be forced, since net/http recovers the
+// panics of its handlers, and calls over HTTP come from there. t is the type of
+// the message that did it, 0 if it was none.
 func (r *realm) crashOnPanic(t wamp.MessageType) {
 	if p := recover(); p != nil {
 		r.router.config.Log.Error("dealer panicked", "realm", string(r.name), "message", t.String(),

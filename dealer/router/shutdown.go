@@ -9,9 +9,10 @@ import (
 
 // Shutdown ends all sessions with a GOODBYE (wamp.close.system_shutdown) and
 // waits until the peers have answered or left, or until ctx ends; who is there
-// then is cut off. Calls in flight get an ERROR as far as their caller's turn
-// has not come before their callee's. HELLOs that come meanwhile or later get
-// an ABORT with the same reason. A second Shutdown only waits.
+// then is cut off. The GOODBYE ends calls in flight without another answer,
+// except those whose callee happened to go first: they get an ERROR before it.
+// HELLOs that come meanwhile or later get an ABORT with the same reason. A
+// second Shutdown only waits.
 func (r *Router) Shutdown(ctx context.Context) {
 	b := r.batch()
 	defer r.release(b)

@@ -241,6 +241,29 @@ func TestBrokenFrames(t *testing.T) {
 	}
 }
 
+// Frame headers have three sizes, and the room for them is reserved before the
+// size is known.
+func TestFrameSizes(t *testing.T) {
+	t.Parallel()
+	s := loopback(t, transport.Config{})
+	s.Echo(t, wamp.JSON, "com.example.echo")
+	c := dialRaw(t, s, "wamp.2.json", "")
+	c.send(fin|opText, wamptest.Hello)
+	c.want(opText, `[2, "*", "*"]`)
+	var ids int
+	for _, border := range []int{126, 1 << 16} {
+		for size := border - 60; size < border+20; size++ {
+			ids++
+			arg := strings.Repeat("x", size-len(`[50,100,{},[""]]`))
+			c.send(fin|opText, fmt.Sprintf(`[48, %d, {}, "com.example.echo", ["%s"]]`, ids, arg))
+			want := fmt.Sprintf(`[50,%d,{},["%s"]]`, ids, arg)
+			if first, payload := c.read(); first != fin|opText || string(payload) != want {
+				t.Fatalf("got frame %x of %d bytes, want RESULT of %d", first, len(payload), len(want))
+			}
+		}
+	}
+}
+
 // Control frames never cut data frames in two, however both come.
 func TestControlBetweenData(t *testing.T) {
 	t.Parallel()

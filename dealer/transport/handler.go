@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -26,6 +27,7 @@ type Handler struct {
 	mu      sync.Mutex // guards the following fields
 	peers   map[*peer]struct{}
 	closing bool
+	stats   Stats // without Conns
 }
 
 // New returns a Handler.
@@ -42,7 +44,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.StatusBadRequest)
 		return
 	}
-	p := &peer{config: &h.config, name: r.RemoteAddr, decoder: wamp.NewDecoder(serializer), buffers: &h.buffers}
+	p := &peer{
+		config:  &h.config,
+		name:    r.RemoteAddr,
+		decoder: wamp.NewDecoder(serializer),
+		buffers: &h.buffers,
+		batch:   &router.Batch{},
+	}
 	p.heartbeat.peer = p
 	if !h.enter(p) {
 		http.Error(w, "no room for more connections", http.StatusServiceUnavailable)
@@ -53,10 +61,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Not in this goroutine: the request and net/http's buffers would live as
-	// long as the connection and be two thirds of its memory.
-	go func() {
+	// long as the connection and be more than half of its memory.
+	go func() { //nolint:contextcheck // the connection outlives the request
 		defer h.leave(p)
 		p.serve()
+		h.count(p.out.closed())
 	}()
 }
 
@@ -95,8 +104,10 @@ func (h *Handler) enter(p *peer) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing || len(h.peers) >= h.config.MaxConns {
+		h.stats.Refused++
 		return false
 	}
+	h.stats.Accepted++
 	h.peers[p] = struct{}{}
 	h.serving.Add(1)
 	return true
@@ -144,8 +155,35 @@ func (h *Handler) closeAll(end func(*peer)) {
 }
 
 // Conns returns how many connections are open.
-func (h *Handler) Conns() int {
+func (h *Handler) Conns() int { return h.Stats().Conns }
+
+// Stats are a Handler's counters since its start.
+type Stats struct {
+	Conns         int    // open now
+	Accepted      uint64 // connections
+	Refused       uint64 // for want of room
+	PingTimeouts  uint64 // connections given up for silence
+	WriteTimeouts uint64 // connections given up because they took no bytes
+}
+
+// Stats returns the counters.
+func (h *Handler) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.peers)
+	stats := h.stats
+	stats.Conns = len(h.peers)
+	return stats
+}
+
+// count counts a connection that has ended, for the reason its outbox was
+// closed with.
+func (h *Handler) count(reason error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case errors.Is(reason, errPingTimeout):
+		h.stats.PingTimeouts++
+	case errors.Is(reason, errWriteTimeout):
+		h.stats.WriteTimeouts++
+	}
 }

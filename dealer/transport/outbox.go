@@ -33,7 +33,7 @@ type outbox struct {
 	config  *Config
 	buffers *bufferPool
 
-	open        context.Context    //nolint:containedctx // ends with Close; bounds the waits of this connection's reader
+	open        context.Context    // ends with Close; bounds the waits of this connection's reader
 	stopWaiting context.CancelFunc // ends open
 
 	session   atomic.Pointer[router.Session] // whose messages these are; nil if none is open

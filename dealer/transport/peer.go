@@ -31,31 +31,33 @@ type peer struct {
 	heartbeat heartbeat
 
 	session *router.Session // nil if none is open
-	batch   router.Batch    // what this peer's messages led to
+	batch   *router.Batch   // what this peer's messages led to; outlives the peer in its receivers' sessions
 	waiting atomic.Bool     // for others to read; nothing is read here meanwhile
 }
 
 // An ending is how a connection ends. The zero ending stands for one that
 // goes on.
 type ending struct {
-	code   websocket.StatusCode
-	reason string // for the close frame, at most 123 bytes
-	lost   bool   // the peer is gone: no closing handshake, nothing more is sent
+	code   websocket.StatusCode // that is sent, or has been received; -1 for none
+	reason string               // of at most 123 bytes, unless lost
+	lost   bool                 // the peer is gone: no closing handshake, nothing more is sent
 }
 
 func (e ending) none() bool { return e == ending{} }
 
 // serve reads until the connection ends, and ends it.
 func (p *peer) serve() {
-	p.helloWithin(p.config.HelloTimeout)
+	end := p.helloWithin(p.config.HelloTimeout)
 	p.heartbeat.start()
-	end := p.read()
+	if end.none() {
+		end = p.read()
+	}
 	p.heartbeat.stop()
 	p.batch.Flush()
 	if p.session != nil {
 		p.session.Leave()
 	}
-	p.config.Log.Debug("connection ends", "peer", p.name, "code", int(end.code), "reason", end.reason)
+	p.config.Log.Debug("connection ends", "peer", p.name, "status", int(end.code), "reason", end.reason)
 	p.close(end)
 	p.out.stop()
 }
@@ -114,7 +116,7 @@ func (p *peer) broken(err error) ending {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ending{code: websocket.StatusPolicyViolation, reason: fmt.Sprintf("no HELLO within %v", p.config.HelloTimeout)}
 	}
-	return ending{code: websocket.StatusAbnormalClosure, reason: err.Error(), lost: true}
+	return ending{code: websocket.CloseStatus(err), reason: err.Error(), lost: true}
 }
 
 // closedBy returns how a connection ends whose outbox was closed.
@@ -137,7 +139,7 @@ func (p *peer) frame(typ websocket.MessageType, frame []byte) ending {
 	if p.session == nil {
 		return p.hello(m)
 	}
-	err = p.session.Receive(&p.batch, m)
+	err = p.session.Receive(p.batch, m)
 	switch {
 	case errors.Is(err, router.ErrClosed):
 		return p.closed(m)
@@ -216,7 +218,7 @@ func (p *peer) violation(text string) ending {
 	if p.session == nil {
 		return p.abort(router.NewAbort(wamp.ErrProtocolViolation, text))
 	}
-	p.session.Abort(&p.batch, wamp.ErrProtocolViolation, text)
+	p.session.Abort(p.batch, wamp.ErrProtocolViolation, text)
 	return ending{code: websocket.StatusProtocolError, reason: "protocol violation"}
 }
 

@@ -154,6 +154,10 @@ func TestPingTimeout(t *testing.T) {
 		if got, want := time.Since(start), transport.DefaultPingInterval+transport.DefaultPingTimeout; got != want {
 			t.Errorf("cut off after %v, want %v", got, want)
 		}
+		synctest.Wait()
+		if got := s.Handler.Stats(); got.PingTimeouts != 1 || got.Accepted != 1 || got.Conns != 0 {
+			t.Errorf("got %+v, want one connection and its ping timeout", got)
+		}
 	})
 }
 
@@ -172,6 +176,10 @@ func TestWriteTimeout(t *testing.T) {
 			t.Errorf("given up after %v, want %v", got, transport.DefaultWriteTimeout)
 		}
 		asleep.WantLost()
+		synctest.Wait()
+		if got := s.Handler.Stats(); got.WriteTimeouts != 1 || got.Accepted != 2 || got.Conns != 1 {
+			t.Errorf("got %+v, want two connections and one write timeout", got)
+		}
 	})
 }
 
