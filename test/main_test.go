@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a test waits for something that should come at once.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // scratch is the folder that holds the binary while the tests run.
 var scratch string

@@ -1,12 +1,9 @@
 package test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"strings"
 	"testing"
 )
@@ -40,24 +37,27 @@ func flood(ctx context.Context, callee *peer) error {
 // else notices, be it with the same callee.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
-	ctx, g := within(t, 2*patience), start(t)
-	callee := join(ctx, t, g)
-	callee.register(ctx, t, 1, "test.flood")
-	callee.serve(ctx, t, 2, "test.same", "[1]")
-	join(ctx, t, g).serve(ctx, t, 1, "test.other", "[2]")
+	tool(t, "curl", "event streams that nobody reads")
+	for name, args := range map[string][]string{"h1": nil, "h2c": {"--http2-prior-knowledge"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, g := within(t, 2*patience), start(t)
+			callee := join(ctx, t, g)
+			callee.register(ctx, t, 1, "test.flood")
+			callee.serve(ctx, t, 2, "test.same", "[1]")
+			join(ctx, t, g).serve(ctx, t, 1, "test.other", "[2]")
 
-	conn := g.stuckRequest(ctx, t, "POST /call/test.flood HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nContent-Length: 0\r\n\r\n")
-	lines := g.lines.len()
-	flooded := make(chan error, 1)
-	go func() { flooded <- flood(ctx, callee) }()
-	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("the stream began with %v, %v", resp, err)
+			lines := g.lines.len()
+			c := startCurl(t, append(args, "-X", "POST", "-H", "Accept: text/event-stream", g.url("/call/test.flood"))...)
+			flooded := make(chan error, 1)
+			go func() { flooded <- flood(ctx, callee) }()
+			c.wantLine(t, "event: progress") // the last that is read
+			rounds := othersGoOn(ctx, t, g, flooded, map[string]string{"test.same": "1", "test.other": "2", "demo.add": "0"})
+			t.Logf("%d rounds of calls of others while a reader was stuck", rounds)
+			g.wantLog(ctx, t, lines, "test.flood", "gateway.error.slow_consumer")
+			callee.sync(ctx, t) // the callee is still there
+		})
 	}
-	rounds := othersGoOn(ctx, t, g, flooded, map[string]string{"test.same": "1", "test.other": "2", "demo.add": "0"})
-	t.Logf("%d rounds of calls of others while a reader was stuck", rounds)
-	g.wantLog(ctx, t, lines, "test.flood", "gateway.error.slow_consumer")
-	callee.sync(ctx, t) // the callee is still there
 }
 
 // othersGoOn calls procedures, over and over, until the flood has ended.
@@ -79,23 +79,6 @@ func othersGoOn(ctx context.Context, t *testing.T, g *gateway, flooded <-chan er
 		default:
 		}
 	}
-}
-
-// stuckRequest sends a request on a connection that takes in very little.
-func (g *gateway) stuckRequest(ctx context.Context, t *testing.T, format string) net.Conn {
-	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fmt.Fprintf(conn, format, g.addr); err != nil {
-		t.Fatal(err)
-	}
-	return conn
 }
 
 // A WebSocket caller that stops to read is cut off, and its callee interrupted.

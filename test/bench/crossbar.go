@@ -84,12 +84,12 @@ func awaitRouter(ctx context.Context, r *running) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil || r.server.Exited() {
-			return r.server.Failure(err)
-		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil || r.server.Exited() {
+			return r.server.Failure(err)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func crossbarConfig(port int) any {
 				"type":     "web",
 				"endpoint": object{"type": "tcp", "port": port, "interface": "127.0.0.1", "backlog": 1024},
 				"paths": object{
-					"/":    object{"type": "nodeinfo"},
+					"/":    object{"type": "json", "value": object{}},
 					"ws":   object{"type": "websocket", "serializers": []any{"json", "msgpack", "cbor"}},
 					"call": object{"type": "caller", "realm": "realm1", "role": "anonymous"},
 				},

@@ -82,9 +82,9 @@ func parseOptions(args []string) (options, error) {
 		return o, err
 	}
 	if o.quick {
-		o.rounds, o.dur, o.stall, o.sessions = 1, 250*time.Millisecond, min(o.stall, 500*time.Millisecond), min(o.sessions, 1_000)
+		o.rounds, o.dur, o.stall, o.sessions = 1, 300*time.Millisecond, min(o.stall, 500*time.Millisecond), min(o.sessions, 1_000)
 	}
-	o.warm = o.dur / 3
+	o.warm = max(o.dur/3, 200*time.Millisecond)
 	var err error
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wampgate/wampgate/test/bench/load"
@@ -24,14 +25,10 @@ const (
 	groupHTTP = "HTTP POST"
 )
 
-// scenarios returns all scenarios, timed by the options.
+// scenarios returns all scenarios, timed by the options. Those that leave a
+// system with much to clean up come last.
 func scenarios(o options) []scenario {
-	var all []scenario
-	all = append(all, echoes(o)...)
-	all = append(all, others(o)...)
-	all = append(all, sessions(o)...)
-	all = append(all, posts(o)...)
-	return append(all, overloads(o)...)
+	return slices.Concat(echoes(o), others(o), sessions(o), posts(o), overloads(o), procedures(o))
 }
 
 // calls makes a scenario of WAMP calls.
@@ -77,29 +74,35 @@ func bytesName(n int) string {
 
 // others are calls under other conditions.
 func others(o options) []scenario {
-	timed := func(c load.Calls) load.Calls {
-		if c.Caller == nil {
-			c.Caller = wire.JSON()
-		}
-		if c.Callee == nil {
-			c.Callee = c.Caller
-		}
-		if c.Size == 0 {
-			c.Size = 16
-		}
+	js, mp := wire.JSON(), wire.MsgPack()
+	timed := func(name string, c load.Calls) scenario {
 		c.Warm, c.Time = o.warm, o.dur
-		return c
+		return calls(groupWAMP, name, c)
 	}
 	return []scenario{
-		calls(groupWAMP, "each message its own write", timed(load.Calls{InFlight: 256, EachWrite: true})),
-		calls(groupWAMP, "256 callers of one call", timed(load.Calls{InFlight: 256, Callers: 256, Callees: 4})),
-		calls(groupWAMP, "json → msgpack 16 B", timed(load.Calls{Callee: wire.MsgPack(), InFlight: 256})),
-		calls(groupWAMP, "json → msgpack 64 KiB", timed(load.Calls{Callee: wire.MsgPack(), Size: 64 << 10, InFlight: 16})),
-		calls(groupWAMP, "100 progressive results", timed(load.Calls{InFlight: 4, Results: 100})),
-		calls(groupWAMP, "1,000 exact", timed(load.Calls{InFlight: 64, Procedures: 1_000})),
-		calls(groupWAMP, "100,000 exact", timed(load.Calls{InFlight: 64, Procedures: 100_000})),
-		calls(groupWAMP, "10,000 prefix", timed(load.Calls{InFlight: 64, Procedures: 10_000, Match: "prefix"})),
+		timed("each message its own write", load.Calls{Caller: js, Callee: js, Size: 16, InFlight: 256, EachWrite: true}),
+		timed("256 callers of one call", load.Calls{Caller: js, Callee: js, Size: 16, InFlight: 256, Callers: 256, Callees: 4}),
+		timed("json → msgpack 16 B", load.Calls{Caller: js, Callee: mp, Size: 16, InFlight: 256}),
+		timed("json → msgpack 64 KiB", load.Calls{Caller: js, Callee: mp, Size: 64 << 10, InFlight: 16}),
+		timed("100 progressive results", load.Calls{Caller: js, Callee: js, Size: 16, InFlight: 4, Results: 100}),
 	}
+}
+
+// procedures are calls where many procedures are registered.
+func procedures(o options) []scenario {
+	var all []scenario
+	for _, p := range []struct {
+		name, match string
+		n           int
+	}{{"1,000 exact", "", 1_000}, {"10,000 prefix", "prefix", 10_000}, {"100,000 exact", "", 100_000}} {
+		if o.quick && p.n > 10_000 {
+			continue
+		}
+		all = append(all, calls(groupWAMP, p.name, load.Calls{
+			Caller: wire.JSON(), Callee: wire.JSON(), Size: 16, InFlight: 64, Procedures: p.n, Match: p.match, Warm: o.warm, Time: o.dur,
+		}))
+	}
+	return all
 }
 
 // sessions are scenarios without calls.

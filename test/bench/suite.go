@@ -21,7 +21,7 @@ type suite struct {
 	progress  io.Writer
 
 	up     map[string]*running
-	unable map[string]bool // what has failed once is not tried again
+	unable map[string]bool // systems, and scenarios of one: what has failed once is not tried again
 }
 
 // run runs everything. It returns what was measured until ctx ended.
@@ -33,7 +33,7 @@ func (s *suite) run(ctx context.Context) []report.Sample {
 		for round := range s.rounds {
 			for _, sys := range s.systems {
 				key := sc.Name + "\n" + sys.name
-				if s.unable[key] || ctx.Err() != nil {
+				if s.unable[key] || s.unable[sys.name] || ctx.Err() != nil {
 					continue
 				}
 				sample, err := s.sample(ctx, sys, sc)
@@ -104,6 +104,7 @@ func (s *suite) running(ctx context.Context, sys system, fresh bool) (*running, 
 	defer stop()
 	r, err := sys.start(ctx)
 	if err != nil {
+		s.unable[sys.name] = true
 		return nil, fmt.Errorf("start %s: %w", sys.name, err)
 	}
 	s.up[sys.name] = r

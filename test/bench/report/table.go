@@ -125,10 +125,9 @@ func ratio(own, others []Sample) string {
 	if len(ratios) == 0 {
 		return "–"
 	}
-	s := stats.SpreadOf(ratios)
-	text := fmt.Sprintf("**%s** (%s–%s)", Number(s.Median), Number(s.Min), Number(s.Max))
+	text := between(stats.SpreadOf(ratios))
 	if cpu := spread(others, func(s Sample) float64 { return s.CPU }).Median; cpu > 0 {
-		text += ", " + Number(cpu) + " µs"
+		text += "; " + Number(cpu) + " µs"
 	}
 	return text
 }
