@@ -46,6 +46,7 @@ type Config struct {
 	StreamTimeout time.Duration // of a streaming call that names none; default 10 min
 	MaxTimeout    time.Duration // longest allowed; default 1 h
 	KillGrace     time.Duration // how long the dealer waits for a killed callee; default 5 s
+	WriteTimeout  time.Duration // for each piece of an answer; a client that takes longer is cut off; default 30 s
 
 	MaxPath  int   // bytes of the request path; default 2 KiB
 	MaxQuery int   // bytes of the query; default 8 KiB
@@ -81,6 +82,7 @@ func (cfg Config) withDefaults() Config {
 	orDefault(&cfg.StreamTimeout, 10*time.Minute)
 	orDefault(&cfg.MaxTimeout, time.Hour)
 	orDefault(&cfg.KillGrace, 5*time.Second)
+	orDefault(&cfg.WriteTimeout, 30*time.Second)
 	orDefault(&cfg.MaxPath, 2<<10)
 	orDefault(&cfg.MaxQuery, 8<<10)
 	orDefault(&cfg.MaxBody, 4<<20)

@@ -30,18 +30,18 @@ func (g *Gateway) writeResult(w http.ResponseWriter, c *call, q *request, e even
 	}
 	if q.format.raw && shape == resultValue {
 		if raw, ok := e.payload.Serializer.BytesValue(value); ok {
-			return send(w, v, mediaBytes, raw, false)
+			return g.send(w, v, mediaBytes, raw, false)
 		}
 	}
 	body, err := encodeResult(e.payload, shape, value, q.format.serializer)
 	if err != nil {
 		return badResult(err)
 	}
-	return send(w, v, q.format.media, body, q.format.serializer == wamp.JSON)
+	return g.send(w, v, q.format.media, body, q.format.serializer == wamp.JSON)
 }
 
 // send writes a whole answer. JSON gets a line feed, for terminals.
-func send(w http.ResponseWriter, v *fieldValues, media string, body []byte, line bool) error {
+func (g *Gateway) send(w http.ResponseWriter, v *fieldValues, media string, body []byte, line bool) error {
 	length := len(body)
 	if line {
 		length++
@@ -49,7 +49,7 @@ func send(w http.ResponseWriter, v *fieldValues, media string, body []byte, line
 	v.set("Content-Type", media)
 	v.set("Content-Length", strconv.Itoa(length))
 	w.WriteHeader(http.StatusOK)
-	if err := writeBody(w, body); err != nil {
+	if err := g.writeBody(w, body); err != nil {
 		return err
 	}
 	if line {
@@ -62,7 +62,7 @@ func send(w http.ResponseWriter, v *fieldValues, media string, body []byte, line
 // each with a deadline, so that a client that does not read is given up; small
 // ones fit into the buffers between. The error is errClientGone or
 // errSlowConsumer, which cancel nothing any more: the call has ended.
-func writeBody(w http.ResponseWriter, body []byte) error {
+func (g *Gateway) writeBody(w http.ResponseWriter, body []byte) error {
 	if len(body) <= writeSize {
 		_, _ = w.Write(body) // if nobody is there, nobody has to be told
 		return nil
@@ -71,7 +71,7 @@ func writeBody(w http.ResponseWriter, body []byte) error {
 	for len(body) > 0 {
 		piece := body[:min(len(body), writeSize)]
 		body = body[len(piece):]
-		deadline := time.Now().Add(writeTime)
+		deadline := time.Now().Add(g.cfg.WriteTimeout)
 		_ = control.SetWriteDeadline(deadline) // not all writers know deadlines; those of tests don't
 		if _, err := w.Write(piece); err != nil && !time.Now().Before(deadline) {
 			return errSlowConsumer

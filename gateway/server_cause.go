@@ -16,7 +16,7 @@ var (
 	errShutdown = errors.New("server is shutting down")
 	// errSlowConsumer means that the client read its answers too slowly: the
 	// call's queue overflowed or a write met its deadline.
-	errSlowConsumer = errors.New("client reads too slowly")
+	errSlowConsumer = errors.New(string(uriSlowConsumer) + ": the client reads too slowly")
 	// errTimeout means that the dealer did not answer within the call's
 	// timeout and the grace that HTTP adds to it.
 	errTimeout = errors.New("call timed out")

@@ -24,7 +24,6 @@ var errHeadTooLong = errors.New("the head of the part is too long")
 // goroutine that reads.
 type uploadBody struct {
 	body  io.Reader
-	stop  func(error)
 	bytes int64
 	over  atomic.Bool // set by whoever ends the upload: reads fail with errOver
 
@@ -40,7 +39,7 @@ type uploadBody struct {
 
 // newUploadBody returns a body that calls stop when the client is too slow.
 func newUploadBody(body io.Reader, stop func(error)) *uploadBody {
-	b := &uploadBody{body: body, stop: stop, inFrame: true}
+	b := &uploadBody{body: body, inFrame: true}
 	b.timer = time.AfterFunc(paceTime, func() { stop(tooSlow()) })
 	b.timer.Stop()
 	return b
@@ -84,14 +83,9 @@ func (b *uploadBody) timed(p []byte) (int, error) {
 	b.timer.Stop()
 	b.waited += time.Since(start)
 	b.got += int64(n)
-	if b.waited < paceTime {
-		return n, err
+	if b.waited >= paceTime {
+		b.waited, b.got = 0, 0 // had it been too slow, the timer would have fired
 	}
-	if b.got < paceBytes {
-		b.stop(tooSlow())
-		return 0, errOver
-	}
-	b.waited, b.got = 0, 0
 	return n, err
 }
 

@@ -116,3 +116,29 @@ func TestUploadPace(t *testing.T) {
 		})
 	}
 }
+
+// TestQuietUpload: a client that has nothing more to say, but keeps its upload
+// open, gets the end of an early answer all the same.
+func TestQuietUpload(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		for _, query := range []string{"?in=lines", "?in=lines&stream=array"} {
+			t.Run(fmt.Sprintf("HTTP2=%t/%s", http2, query), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := newSite(t, true)
+					s.serve(t, "test.early", func(c *callee, inv *wamp.Invocation) { c.yield(inv.Request, false, `[1]`) })
+					r, w := io.Pipe()
+					go func() { _, _ = io.WriteString(w, "first\n") }()
+					start := time.Now()
+					resp := upload(t, s.client(t, http2), s.url+"/call/test.early"+query, "", r)
+					body, err := text(t, resp)
+					if took := time.Since(start); !strings.Contains(body, "1") || err != nil || took > 250*time.Millisecond {
+						t.Errorf("answer %q, %v after %v, want all of it within 250ms", body, err, took)
+					}
+					_ = r.Close()
+				})
+			})
+		}
+	}
+}

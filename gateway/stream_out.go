@@ -14,7 +14,7 @@ import (
 const (
 	commitTime    = time.Second      // after the CALL: how long the status may be held back
 	heartbeatTime = 15 * time.Second // silence after which a client is told that the stream lives
-	writeTime     = 30 * time.Second // for each piece; a client that takes longer is too slow
+	lastTime      = time.Second      // that a client gets for what it hangs on when its call was given up
 	writeSize     = 64 << 10         // bytes of a piece
 	flushSize     = 32 << 10         // bytes of events that are written without waiting for more
 )
@@ -74,14 +74,39 @@ func (g *Gateway) newStreamOut(w http.ResponseWriter, r *http.Request, c *call, 
 // sent; nil means that it was. The error is for the handler to return.
 func (o *streamOut) serve(ctx context.Context, dispatched <-chan struct{}) error {
 	defer o.timer.Stop()
+	defer o.hurry(ctx)()
 	if dispatched == nil {
 		o.hold()
 	}
-	if err := o.relay(ctx, dispatched); err != nil {
-		return o.conclude(err) //nolint:contextcheck // the CANCEL outlives the request
+	err := o.relay(ctx, dispatched)
+	if err == nil {
+		o.upload.settle()
+		return nil
 	}
-	o.upload.settle()
-	return nil
+	// A write may have been hanging while the call was given up; its failure
+	// then only follows from why that was.
+	if cause := causeOf(ctx); cause != nil && !clientGone(cause) && !o.ended {
+		err = cause
+	}
+	return o.conclude(err) //nolint:contextcheck // the CANCEL outlives the request
+}
+
+// hurry makes a write that hangs end soon when the call is given up because
+// the client reads too slowly: nothing but its stream hangs on it then. The
+// function it returns undoes that, and must be called.
+func (o *streamOut) hurry(ctx context.Context) (undo func()) {
+	hurried := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(hurried)
+		if errors.Is(context.Cause(ctx), errSlowConsumer) {
+			_ = http.NewResponseController(o.w).SetWriteDeadline(time.Now().Add(lastTime))
+		}
+	})
+	return func() {
+		if !stop() {
+			<-hurried
+		}
+	}
 }
 
 // relay writes events until the final one. The error is why there is none, or
@@ -273,10 +298,11 @@ func (o *streamOut) flush() error {
 // saves asking for it with each event.
 func (o *streamOut) extend() {
 	now := time.Now()
-	if o.deadline.Sub(now) > writeTime-time.Second {
+	patience := o.gateway.cfg.WriteTimeout
+	if o.deadline.Sub(now) > patience-patience/30 {
 		return
 	}
-	o.deadline = now.Add(writeTime)
+	o.deadline = now.Add(patience)
 	// A writer without deadlines leaves it to the call's inbox to notice.
 	_ = http.NewResponseController(o.w).SetWriteDeadline(o.deadline)
 }

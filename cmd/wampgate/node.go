@@ -118,10 +118,11 @@ func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.
 func (n *node) gatewayConfig() gateway.Config {
 	s, realm := n.settings, wamp.URI(n.settings.Realm[0])
 	return gateway.Config{
-		Realm:     string(realm),
-		WebSocket: n.sockets,
-		Safe:      func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
-		Nearest:   func(uri wamp.URI) (wamp.URI, bool) { return n.router.Nearest(realm, uri) },
+		Realm:        string(realm),
+		WebSocket:    n.sockets,
+		WriteTimeout: s.WriteTimeout,
+		Safe:         func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
+		Nearest:      func(uri wamp.URI) (wamp.URI, bool) { return n.router.Nearest(realm, uri) },
 		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
 			session, err := n.router.JoinLocal(realm, id, callerRoles(), "wampgate HTTP", out)
 			if err != nil {
