@@ -3,6 +3,7 @@ package dealer
 import (
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/match"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -83,12 +84,10 @@ func (d *Dealer) refuseCall(now time.Time, s *session, m *wamp.Call, why refusal
 
 // route finds the callee for a new call, or why there is none.
 func (d *Dealer) route(m *wamp.Call) (*place, refusal) {
-	r, ok := d.procedures.Best(string(m.Procedure))
+	r, why := d.find(m.Procedure)
 	switch {
-	case !ok && !m.Procedure.Valid():
-		return nil, refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(m.Procedure)}
-	case !ok:
-		return nil, refusal{wamp.ErrNoSuchProcedure, "no procedure " + quote(m.Procedure)}
+	case r == nil:
+		return nil, why
 	}
 	if why := d.checkOptions(&m.Options); why.uri != "" {
 		return nil, why
@@ -129,6 +128,23 @@ func checkTrustLevel(level string) refusal {
 	return refusal{wamp.ErrInvalidArgument, "trust_level is none of best_effort, acknowledged, persistent, transactional"}
 }
 
+// find returns the registration that a call of uri goes to, or why there is
+// none. No pattern reaches into the reserved namespace.
+func (d *Dealer) find(uri wamp.URI) (*registration, refusal) {
+	if r, ok := d.procedures.At(match.Exact, string(uri)); ok {
+		return r, refusal{}
+	}
+	if !uri.Valid() {
+		return nil, refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(uri)}
+	}
+	if !uri.Reserved() {
+		if r, ok := d.procedures.Best(string(uri)); ok {
+			return r, refusal{}
+		}
+	}
+	return nil, refusal{wamp.ErrNoSuchProcedure, "no procedure " + quote(uri)}
+}
+
 // invoke opens a call and sends its first INVOCATION.
 func (d *Dealer) invoke(now time.Time, s *session, p *place, m *wamp.Call) {
 	c := d.newCall()
@@ -149,7 +165,7 @@ func (d *Dealer) invoke(now time.Time, s *session, p *place, m *wamp.Call) {
 // which each chunk has its own of, and Custom.
 func (d *Dealer) details(s *session, p *place, m *wamp.Call) wamp.InvocationDetails {
 	details := wamp.InvocationDetails{
-		Procedure:       p.registration.procedure,
+		Procedure:       m.Procedure,
 		ReceiveProgress: m.Options.ReceiveProgress && p.session.progressive(wamp.FeatureProgressiveCallResults),
 	}
 	if p.forwardTimeout {

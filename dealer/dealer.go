@@ -42,6 +42,7 @@ func (d *Dealer) Features() wamp.Features {
 		wamp.FeatureCallTimeout |
 		wamp.FeatureCallCanceling |
 		wamp.FeatureCallerIdentification |
+		wamp.FeaturePatternBasedRegistration |
 		wamp.FeatureSharedRegistration
 }
 

@@ -79,7 +79,7 @@ func TestFeatures(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"progressive_call_results", "progressive_call_invocations", "call_timeout",
-		"call_canceling", "caller_identification", "shared_registration",
+		"call_canceling", "caller_identification", "pattern_based_registration", "shared_registration",
 	}
 	got := dealer.New(dealer.Config{}).Features().Dict()
 	if len(got) != len(want) {

@@ -3,6 +3,7 @@ package dealer
 import (
 	"strings"
 
+	"github.com/wampgate/wampgate/dealer/match"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -12,7 +13,7 @@ func (d *Dealer) register(s *session, m *wamp.Register) error {
 	if err := s.accept(wamp.TypeRegister, m.Request); err != nil {
 		return err
 	}
-	r, _ := d.procedures.Exact(string(m.Procedure))
+	r, _ := d.procedures.At(match.Policy(m.Options.Match), string(m.Procedure))
 	if why := d.checkRegister(s, m, r); why.uri != "" {
 		d.refuse(s, wamp.TypeRegister, m.Request, why)
 		return nil
@@ -26,15 +27,13 @@ func (d *Dealer) register(s *session, m *wamp.Register) error {
 }
 
 // checkRegister returns what speaks against a REGISTER; r is the registration
-// of the same URI, or nil.
+// of the same URI and match policy, or nil.
 func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) refusal {
 	switch {
 	case !m.Procedure.ValidPattern(m.Options.Match):
 		return refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(m.Procedure)}
 	case m.Procedure.Reserved():
 		return refusal{wamp.ErrInvalidURI, "URIs that begin with wamp are reserved"}
-	case m.Options.Match != wamp.MatchExact:
-		return refusal{wamp.ErrFeatureNotSupported, "pattern-based registrations are not available"}
 	case m.Options.Invoke >= wamp.InvokeUnknown:
 		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last"}
 	case m.Options.DiscloseCaller && d.config.Disclose == DiscloseNever:
@@ -70,9 +69,10 @@ func (d *Dealer) newRegistration(m *wamp.Register) *registration {
 	r := &registration{
 		id:        d.lastRegistration,
 		procedure: wamp.URI(strings.Clone(string(m.Procedure))),
+		match:     match.Policy(m.Options.Match),
 		policy:    m.Options.Invoke,
 	}
-	d.procedures.SetExact(string(r.procedure), r)
+	d.procedures.Set(r.match, string(r.procedure), r)
 	return r
 }
 
@@ -123,6 +123,6 @@ func (d *Dealer) removePlace(p *place) {
 	delete(p.session.places, r.id)
 	d.places--
 	if len(r.places) == 0 {
-		d.procedures.DeleteExact(string(r.procedure))
+		d.procedures.Delete(r.match, string(r.procedure))
 	}
 }

@@ -1,6 +1,7 @@
 package dealer
 
 import (
+	"github.com/wampgate/wampgate/dealer/match"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -9,7 +10,8 @@ import (
 // callee takes it along.
 type registration struct {
 	id        wamp.ID
-	procedure wamp.URI
+	procedure wamp.URI // or the pattern
+	match     match.Policy
 	policy    wamp.InvokePolicy
 
 	first, last *place   // in order of registration

@@ -148,7 +148,7 @@ func unknown(where, name string, names []string) error {
 func nearest(name string, names []string) (string, bool) {
 	var index match.Index[struct{}]
 	for _, n := range names {
-		index.SetExact(n, struct{}{})
+		index.Set(match.Exact, n, struct{}{})
 	}
 	return index.Nearest(name)
 }

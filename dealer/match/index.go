@@ -1,66 +1,92 @@
 // Package match finds the value that is registered for a URI.
 //
-// It holds exact registrations. A caller asks two different questions, and
-// the methods keep them apart although the answers coincide as long as there
-// are no patterns: what is registered under this very URI ([Index.Exact], for
-// REGISTER), and which registration does a call of this URI go to
-// ([Index.Best], for CALL).
+// A value is stored under a URI and a [Policy]. What is stored there
+// ([Index.At], for REGISTER) and what a call of some URI goes to
+// ([Index.Best], for CALL) are two questions. Best goes down a tree: its cost
+// depends on the URI that is looked up and not on how many are stored.
 //
 // The package does no I/O, starts no goroutine, takes no lock and reads no
 // clock. The same operations in the same order always give the same answers.
 package match
 
+// A Policy says how a stored URI is compared with the one that is called
+// (spec, section "Pattern-based Registration"). The values are those of
+// wamp.MatchPolicy.
+type Policy uint8
+
+// The policies.
+const (
+	Exact    Policy = iota // the URIs are equal
+	Prefix                 // the stored URI is what the called one begins with
+	Wildcard               // the stored URI has as many components; its empty ones match any
+)
+
 // An Index maps URIs to values. The zero Index is empty and ready for use. It
 // must not be copied after first use, nor used by several goroutines at once.
 type Index[T any] struct {
-	exact map[string]entry[T]
-	uris  []string // keys of exact in a reproducible order; entry.at points into it
+	exact    exact[T]
+	prefix   prefixNode[T]
+	wildcard wildcardNode[T]
+	patterns int // values in prefix and wildcard
 }
 
-type entry[T any] struct {
-	value T
-	at    int
+// At returns the value that is stored under policy p and uri themselves.
+func (x *Index[T]) At(p Policy, uri string) (T, bool) {
+	switch p {
+	case Prefix:
+		return x.prefix.at(uri)
+	case Wildcard:
+		return x.wildcard.at(uri)
+	}
+	return x.exact.at(uri)
 }
 
-// Exact returns the value that is stored under uri itself.
-func (x *Index[T]) Exact(uri string) (T, bool) {
-	e, ok := x.exact[uri]
-	return e.value, ok
-}
-
-// Best returns the value that a call of uri goes to: the exact one.
+// Best returns the value that a call of uri goes to: the exact one, else that
+// of the longest prefix, else that of the wildcard pattern whose literals
+// come first. Prefixes are compared byte by byte: "com.app" is one of
+// "com.apple".
 func (x *Index[T]) Best(uri string) (T, bool) {
-	return x.Exact(uri)
+	if value, ok := x.exact.at(uri); ok || x.patterns == 0 {
+		return value, ok
+	}
+	if value, ok := x.prefix.longest(uri); ok {
+		return value, true
+	}
+	return x.wildcard.best(uri)
 }
 
-// SetExact stores value under uri and replaces what was there.
-func (x *Index[T]) SetExact(uri string, value T) {
-	if e, ok := x.exact[uri]; ok {
-		x.exact[uri] = entry[T]{value, e.at}
-		return
+// Set stores value under policy p and uri and replaces what was there.
+func (x *Index[T]) Set(p Policy, uri string, value T) {
+	added := false
+	switch p {
+	case Prefix:
+		added = x.prefix.set(uri, value)
+	case Wildcard:
+		added = x.wildcard.set(uri, value)
+	default:
+		x.exact.set(uri, value)
 	}
-	if x.exact == nil {
-		x.exact = make(map[string]entry[T])
+	if added {
+		x.patterns++
 	}
-	x.exact[uri] = entry[T]{value, len(x.uris)}
-	x.uris = append(x.uris, uri)
 }
 
-// DeleteExact removes what is stored under uri itself, if anything is.
-func (x *Index[T]) DeleteExact(uri string) {
-	gone, ok := x.exact[uri]
-	if !ok {
-		return
+// Delete removes what is stored under policy p and uri themselves, if anything
+// is.
+func (x *Index[T]) Delete(p Policy, uri string) {
+	removed := false
+	switch p {
+	case Prefix:
+		removed = x.prefix.remove(uri)
+	case Wildcard:
+		removed = x.wildcard.remove(uri)
+	default:
+		x.exact.remove(uri)
 	}
-	delete(x.exact, uri)
-	last := len(x.uris) - 1
-	if moved := x.uris[last]; moved != uri {
-		x.uris[gone.at] = moved
-		x.exact[moved] = entry[T]{x.exact[moved].value, gone.at}
+	if removed {
+		x.patterns--
 	}
-	x.uris[last] = ""
-	x.uris = x.uris[:last]
 }
 
-// Len returns how many values are stored.
-func (x *Index[T]) Len() int { return len(x.uris) }
+// Len returns how many values are stored, under all policies.
+func (x *Index[T]) Len() int { return len(x.exact.uris) + x.patterns }

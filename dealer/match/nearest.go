@@ -20,7 +20,7 @@ func (x *Index[T]) Nearest(uri string) (string, bool) {
 		return "", false
 	}
 	var m matrix
-	for _, candidate := range x.uris[:min(len(x.uris), nearestScan)] {
+	for _, candidate := range x.exact.uris[:min(len(x.exact.uris), nearestScan)] {
 		edits := m.distance(uri, candidate, limit)
 		if edits > limit || edits == limit && best != "" && best < candidate {
 			continue

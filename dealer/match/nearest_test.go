@@ -41,7 +41,7 @@ func TestNearest(t *testing.T) {
 			t.Parallel()
 			var x match.Index[struct{}]
 			for _, u := range tt.stored {
-				x.SetExact(u, struct{}{})
+				x.Set(match.Exact, u, struct{}{})
 			}
 			if got, ok := x.Nearest(tt.uri); got != tt.want || ok != (tt.want != "") {
 				t.Errorf("Nearest(%q) = %q, %t, want %q", tt.uri, got, ok, tt.want)
@@ -54,13 +54,13 @@ func TestNearestLooksAtABoundedNumber(t *testing.T) {
 	t.Parallel()
 	var x match.Index[int]
 	for i := range 1000 {
-		x.SetExact("com.example.procedure"+strconv.Itoa(i), i)
+		x.Set(match.Exact, "com.example.procedure"+strconv.Itoa(i), i)
 	}
-	x.SetExact("demo.add", 1)
+	x.Set(match.Exact, "demo.add", 1)
 	if got, ok := x.Nearest("demo.ad"); ok {
 		t.Errorf("Nearest(demo.ad) = %q, want the 1001st URI to be out of sight", got)
 	}
-	x.DeleteExact("com.example.procedure0")
+	x.Delete(match.Exact, "com.example.procedure0")
 	if got, _ := x.Nearest("demo.ad"); got != "demo.add" {
 		t.Errorf("Nearest(demo.ad) = %q, want demo.add", got)
 	}
@@ -74,7 +74,7 @@ func TestNearestIsTheTextbookDistance(t *testing.T) {
 		var x match.Index[int]
 		stored := rapid.SliceOfN(word, 1, 8).Draw(t, "stored")
 		for i, u := range stored {
-			x.SetExact(u, i)
+			x.Set(match.Exact, u, i)
 		}
 		uri := word.Draw(t, "uri")
 		want, least := "", 3
@@ -117,7 +117,7 @@ func distance(a, b string) int {
 func BenchmarkNearest(b *testing.B) {
 	var x match.Index[int]
 	for i := range 100_000 {
-		x.SetExact("com.example.procedure."+strconv.Itoa(i), i)
+		x.Set(match.Exact, "com.example.procedure."+strconv.Itoa(i), i)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
