@@ -74,7 +74,7 @@ func TestWelcome(t *testing.T) {
 	out.want(t, fmt.Sprintf(`[2, %d, {"realm": "realm1", "authid": %q, "authrole": "anonymous", "authmethod": "anonymous",
 		"authprovider": "static", "agent": "wampgate/test", "roles": {"dealer": {"features": {
 			"progressive_call_results": true, "progressive_call_invocations": true, "call_timeout": true,
-			"call_canceling": true, "caller_identification": true, "shared_registration": true}}}}]`, s.ID(), s.Identity().Authid))
+			"call_canceling": true, "caller_identification": true, "pattern_based_registration": true, "shared_registration": true}}}}]`, s.ID(), s.Identity().Authid))
 	if len(s.Identity().Authid) < 20 {
 		t.Errorf("authid %q can be guessed", s.Identity().Authid)
 	}
