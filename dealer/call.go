@@ -85,8 +85,7 @@ func (d *Dealer) refuseCall(now time.Time, s *session, m *wamp.Call, why refusal
 // route finds the callee for a new call, or why there is none.
 func (d *Dealer) route(m *wamp.Call) (*place, refusal) {
 	r, why := d.find(m.Procedure)
-	switch {
-	case r == nil:
+	if r == nil {
 		return nil, why
 	}
 	if why := d.checkOptions(&m.Options); why.uri != "" {

@@ -142,8 +142,8 @@ func (d *Dealer) Nearest(uri wamp.URI) (wamp.URI, bool) {
 // go to has said so when it registered, with the option "_http": {"safe":
 // true}.
 func (d *Dealer) Safe(uri wamp.URI) bool {
-	r, ok := d.procedures.Best(string(uri))
-	return ok && r.safe == len(r.places)
+	r, _ := d.find(uri)
+	return r != nil && r.safe == len(r.places)
 }
 
 // Counts returns how many sessions, registrations and calls in flight there
