@@ -60,6 +60,15 @@ type outcome struct {
 	Session any            // of WELCOME
 }
 
+// fetchClients gets what the libraries need. That may take its time, so a test
+// does it before it sets itself one.
+func fetchClients(t *testing.T, libraries ...string) {
+	t.Helper()
+	for _, library := range libraries {
+		program(t, library)
+	}
+}
+
 // program says how the script of a library is run.
 func program(t *testing.T, library string) *exec.Cmd {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 // 81.
 func TestPairs(t *testing.T) { //nolint:tparallel // the last step waits for the pairs
 	t.Parallel()
+	fetchClients(t, libraries()...)
 	ctx := within(t, 2*patience)
 	g := start(t)
 	clients := everyClient(ctx, t, g)
@@ -40,15 +41,19 @@ func TestPairs(t *testing.T) { //nolint:tparallel // the last step waits for the
 	}
 }
 
+// libraries are those whose clients make the pairs.
+func libraries() []string {
+	if heavy() {
+		return []string{"wampy", "autobahn", "autobahn-python"}
+	}
+	return []string{"wampy", "autobahn"}
+}
+
 // everyClient starts the clients and joins them.
 func everyClient(ctx context.Context, t *testing.T, g *gateway) []*client {
 	t.Helper()
 	var clients []*client
-	libraries := []string{"wampy", "autobahn"}
-	if heavy() {
-		libraries = append(libraries, "autobahn-python")
-	}
-	for _, library := range libraries {
+	for _, library := range libraries() {
 		for _, serializer := range serializers() {
 			clients = append(clients, startClient(t, library, serializer))
 		}

@@ -2,10 +2,8 @@ package test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -21,6 +19,7 @@ func serializers() []string { return []string{"json", "msgpack", "cbor"} }
 // call must not send them one.
 func TestClientsAreNeverInterrupted(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "wampy", "autobahn")
 	for _, library := range []string{"wampy", "autobahn"} {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +79,7 @@ func TestClientsAreNeverInterrupted(t *testing.T) {
 // its new session is not 1.
 func TestWampyReconnects(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "wampy")
 	for _, serializer := range serializers() {
 		t.Run(serializer, func(t *testing.T) {
 			t.Parallel()
@@ -109,6 +109,7 @@ func TestWampyReconnects(t *testing.T) {
 // where none is announced; others are told so by an ERROR. All go on.
 func TestNoBroker(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "wampy", "autobahn")
 	for _, serializer := range serializers() {
 		t.Run(serializer, func(t *testing.T) {
 			t.Parallel()
@@ -124,104 +125,11 @@ func TestNoBroker(t *testing.T) {
 	}
 }
 
-// msgpackr and cbor-x write integers from 2^32 on as floats.
-func TestIntegersAsFloats(t *testing.T) {
-	t.Parallel()
-	for _, serializer := range serializers() {
-		t.Run(serializer, func(t *testing.T) {
-			t.Parallel()
-			ctx, g := soon(t), start(t)
-			c := startClient(t, "wampy", serializer)
-			c.join(ctx, t, g)
-			c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
-			c.must(ctx, t, "call", command{"uri": "test.echo", "options": command{"timeout": 1 << 33}})
-
-			callee := join(ctx, t, g)
-			callee.register(ctx, t, 1, "test.json")
-			id := c.begin(t, "call", command{"uri": "test.json", "args": []any{1 << 40}})
-			inv := callee.want(ctx, t, codeInvocation)
-			if args, _ := inv.rest[3].([]any); !slices.Equal(args, []any{float64(1 << 40)}) {
-				t.Errorf("2^40 arrived in JSON as %s", inv.text)
-			}
-			callee.sendf(ctx, t, `[70,%d,{},[9007199254740991]]`, inv.id(0))
-			if out, _ := c.end(ctx, t, id); !reflect.DeepEqual(out.Args, []any{9007199254740991.0}) {
-				t.Errorf("2^53-1 arrived as %v", out.Args)
-			}
-		})
-	}
-}
-
-// JavaScript's undefined is a value of its own in CBOR, and an extension in
-// msgpackr's MessagePack. JSON and Go know null.
-func TestUndefined(t *testing.T) {
-	t.Parallel()
-	for _, who := range [][2]string{{"wampy", "msgpack"}, {"wampy", "cbor"}, {"autobahn", "cbor"}} {
-		t.Run(who[0]+"_"+who[1], func(t *testing.T) {
-			t.Parallel()
-			ctx, g := soon(t), start(t)
-			c := startClient(t, who[0], who[1])
-			c.join(ctx, t, g)
-			callee := join(ctx, t, g)
-			callee.register(ctx, t, 1, "test.json")
-			undefined := command{"$undefined": true}
-			id := c.begin(t, "call", command{
-				"uri": "test.json", "args": []any{undefined, command{"in": undefined}, 1},
-				"options": command{"_custom": undefined, "timeout": undefined},
-			})
-			inv := callee.want(ctx, t, codeInvocation)
-			args, _ := inv.rest[3].([]any)
-			if len(args) != 3 || args[0] != nil || args[2] != 1.0 {
-				t.Errorf("undefined arrived in JSON as %s, want null", inv.text)
-			}
-			callee.sendf(ctx, t, `[70,%d,{}]`, inv.id(0))
-			c.end(ctx, t, id)
-		})
-	}
-}
-
-// A Uint8Array gets tag 64 (RFC 8746) around its bytes from both CBOR
-// libraries.
-func TestTypedArrays(t *testing.T) {
-	t.Parallel()
-	for _, who := range [][2]string{{"wampy", "msgpack"}, {"wampy", "cbor"}, {"autobahn", "msgpack"}, {"autobahn", "cbor"}} {
-		t.Run(who[0]+"_"+who[1], func(t *testing.T) {
-			t.Parallel()
-			ctx, g := soon(t), start(t)
-			c := startClient(t, who[0], who[1])
-			c.join(ctx, t, g)
-			callee := join(ctx, t, g)
-			callee.register(ctx, t, 1, "test.json")
-			id := c.begin(t, "call", command{"uri": "test.json", "args": []any{command{"$typed": "AAEC/w=="}}})
-			inv := callee.want(ctx, t, codeInvocation)
-			if args, _ := inv.rest[3].([]any); len(args) != 1 || args[0] != "\x00AAEC/w==" {
-				t.Errorf("a Uint8Array arrived in JSON as %s", inv.text)
-			}
-			callee.sendf(ctx, t, `[70,%d,{}]`, inv.id(0))
-			c.end(ctx, t, id)
-		})
-	}
-}
-
-// A procedure that returns nothing makes autobahn-js answer [null] and wampy
-// answer nothing.
-func TestNoResult(t *testing.T) {
-	t.Parallel()
-	ctx, g := soon(t), start(t)
-	for library, want := range map[string]answer{"autobahn": {status: 200, body: "null"}, "wampy": {status: 204}} {
-		c := startClient(t, library, "json")
-		c.join(ctx, t, g)
-		c.must(ctx, t, "register", command{"uri": "test.silent." + library, "kind": "silent"})
-		a := g.call(ctx, t, "test.silent."+library, `[]`)
-		if a.status != want.status || a.body != want.body {
-			t.Errorf("%s: nothing = %d %q, want %d %q", library, a.status, a.body, want.status, want.body)
-		}
-	}
-}
-
 // autobahn-js forgets a call that it canceled, and takes the ERROR that the
 // specification demands for a protocol violation. Nobody else suffers from it.
 func TestAutobahnForgetsCanceledCalls(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "autobahn")
 	for _, mode := range []string{"", "skip", "killnowait"} {
 		t.Run("mode_"+mode, func(t *testing.T) {
 			t.Parallel()
@@ -254,6 +162,7 @@ func TestAutobahnForgetsCanceledCalls(t *testing.T) {
 // mode.
 func TestCancelModes(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "wampy", "autobahn")
 	const own, canceled = "com.example.error.stopped", "wamp.error.canceled"
 	tests := []struct{ library, mode, interrupt, want string }{
 		{"wampy", "skip", "", canceled},
@@ -298,6 +207,7 @@ func TestCancelModes(t *testing.T) {
 // GOODBYE.
 func TestGatewaySaysGoodbye(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "wampy", "autobahn")
 	ctx, g := soon(t), start(t)
 	wampy, autobahn := startClient(t, "wampy", "json"), startClient(t, "autobahn", "msgpack")
 	for _, c := range []*client{wampy, autobahn} {
@@ -320,136 +230,10 @@ func TestGatewaySaysGoodbye(t *testing.T) {
 	}
 }
 
-// wampy runs the handler once a chunk, and one that returns nothing answers
-// every chunk with a final YIELD. The first one counts.
-func TestWampyAnswersEveryChunk(t *testing.T) {
-	t.Parallel()
-	ctx, g := soon(t), start(t)
-	c := startClient(t, "wampy", "json")
-	c.join(ctx, t, g)
-	c.must(ctx, t, "register", command{"uri": "test.silent", "kind": "silent"})
-	caller := join(ctx, t, g)
-	for _, more := range []string{"true", "true", "false"} {
-		caller.send(ctx, t, `[48,1,{"progress":`+more+`},"test.silent",[1]]`)
-	}
-	caller.want(ctx, t, codeResult)
-	caller.sync(ctx, t)
-	for i := range 2 { // both are still there, and the late answers went nowhere
-		from := caller.got.len()
-		caller.sendf(ctx, t, `[48,%d,{},"test.silent"]`, 3+i)
-		caller.wantAfter(ctx, t, from, codeResult)
-	}
-	if n := caller.count(codeResult); n != 3 {
-		t.Errorf("the caller got %d RESULTs to 3 calls", n)
-	}
-}
-
-// wampy's progressiveCall repeats the options with every chunk, and says
-// progress: false in the last. Neither side announces the feature.
-func TestWampyProgressiveCall(t *testing.T) {
-	t.Parallel()
-	ctx, g := soon(t), start(t)
-	var clients []*client
-	for _, s := range serializers() {
-		c := startClient(t, "wampy", s)
-		c.join(ctx, t, g, command{"trace": true})
-		clients = append(clients, c)
-	}
-	for _, caller := range clients {
-		for _, callee := range clients {
-			for _, asked := range []bool{false, true} {
-				uri := fmt.Sprintf("test.%s.%s.%v", caller.name(), callee.name(), asked)
-				t.Run(uri, func(t *testing.T) {
-					t.Parallel()
-					ctx := soon(t)
-					callee.must(ctx, t, "register", command{"uri": uri, "kind": "upload"})
-					id := caller.begin(t, "stream", command{"uri": uri, "args": []any{1}, "progress": asked, "options": command{"timeout": 15000}})
-					caller.must(ctx, t, "send", command{"call": id, "args": []any{2, 3}})
-					caller.must(ctx, t, "send", command{"call": id, "args": []any{4}, "final": true})
-					out, failed := caller.end(ctx, t, id)
-					if failed || !reflect.DeepEqual(out.Args, []any{10.0}) {
-						t.Errorf("upload of 1, 2+3, 4 = %+v (failed %v), want 10", out, failed)
-					}
-					var sums []any
-					for _, p := range caller.progress(id) {
-						sums = append(sums, p.Args...)
-					}
-					if want := []any{1.0, 6.0}; asked && !slices.Equal(sums, want) || !asked && sums != nil {
-						t.Errorf("progressive results %v, want %v if asked for (%v)", sums, want, asked)
-					}
-				})
-			}
-		}
-	}
-}
-
-// A streamed upload reaches a wampy callee chunk by chunk.
-func TestUploadToWampy(t *testing.T) {
-	t.Parallel()
-	for _, serializer := range serializers() {
-		t.Run(serializer, func(t *testing.T) {
-			t.Parallel()
-			ctx, g := soon(t), start(t)
-			c := startClient(t, "wampy", serializer)
-			c.join(ctx, t, g)
-			c.must(ctx, t, "register", command{"uri": "test.sum", "kind": "upload"})
-			a := g.post(ctx, t, "/call/test.sum", "1\n[2,3]\n4\n", "Content-Type", "application/x-ndjson")
-			if a.status != 200 || a.body != "10" {
-				t.Errorf("test.sum = %d %s, want 10", a.status, a.body)
-			}
-		})
-	}
-}
-
-// autobahn-js announces no progressive invocations and would run the handler
-// once a chunk; the gateway says what to do instead.
-func TestUploadToAutobahn(t *testing.T) {
-	t.Parallel()
-	ctx, g := soon(t), start(t)
-	c := startClient(t, "autobahn", "json")
-	c.join(ctx, t, g)
-	c.must(ctx, t, "register", command{"uri": "test.hang", "kind": "hang"})
-	c.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
-	a := g.post(ctx, t, "/call/test.hang", "1\n2\n", "Content-Type", "application/x-ndjson")
-	if a.status != 501 || a.header.Get("Wamp-Error") != "wamp.error.feature_not_supported" || !strings.Contains(a.body, "in=whole") {
-		t.Errorf("an upload to autobahn = %d %s, want 501 that names ?in=whole", a.status, a.body)
-	}
-	if a := g.call(ctx, t, "test.echo", `["alive"]`); a.body != `"alive"` {
-		t.Errorf("test.echo = %d %s", a.status, a.body)
-	}
-	for _, e := range c.events.all() {
-		if e.Event == "invoked" {
-			t.Error("a chunk reached autobahn")
-		}
-	}
-}
-
-// Clients send options that no specification knows. Those that begin with an
-// underscore reach the callee.
-func TestUnknownOptions(t *testing.T) {
-	t.Parallel()
-	ctx, g := soon(t), start(t)
-	callee, caller := startClient(t, "wampy", "msgpack"), startClient(t, "autobahn", "cbor")
-	callee.join(ctx, t, g)
-	caller.join(ctx, t, g)
-	callee.must(ctx, t, "register", command{"uri": "test.hang", "kind": "hang", "options": command{"_mine": command{"a": []any{1}}}})
-	id := caller.begin(t, "call", command{"uri": "test.hang", "options": command{"x_mine": 1, "_trace_id": "t1", "caller": 7, "caller_authid": "root"}})
-	e := callee.event(ctx, t, 0, func(e event) bool { return e.Event == "invoked" })
-	if e.Details["_trace_id"] != "t1" || e.Details["procedure"] != "test.hang" {
-		t.Errorf("INVOCATION.Details = %v, want _trace_id and procedure", e.Details)
-	}
-	for _, key := range []string{"x_mine", "caller", "caller_authid"} {
-		if v, ok := e.Details[key]; ok {
-			t.Errorf("INVOCATION.Details.%s = %v, want nothing", key, v)
-		}
-	}
-	callee.must(ctx, t, "answer", nil)
-	caller.end(ctx, t, id)
-}
-
 // wampy cannot send disclose_caller, only _disclose_caller.
 func TestWampyDiscloses(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "wampy")
 	ctx, g := soon(t), start(t)
 	callee, caller := startClient(t, "wampy", "cbor"), startClient(t, "wampy", "json")
 	callee.join(ctx, t, g)
@@ -471,6 +255,7 @@ func TestUnknownRealm(t *testing.T) {
 	for _, library := range []string{"wampy", "autobahn", "autobahn-python"} {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
+			fetchClients(t, library)
 			for _, serializer := range serializers() {
 				t.Run(serializer, func(t *testing.T) {
 					t.Parallel()
@@ -486,6 +271,7 @@ func TestUnknownRealm(t *testing.T) {
 // autobahn-js offers two subprotocols and takes what the gateway picks.
 func TestAutobahnOffersTwoProtocols(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "autobahn")
 	ctx, g := soon(t), start(t)
 	c := startClient(t, "autobahn", "")
 	welcome := c.join(ctx, t, g)
@@ -499,6 +285,7 @@ func TestAutobahnOffersTwoProtocols(t *testing.T) {
 // letter, and can be interrupted.
 func TestAutobahnPython(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "autobahn-python")
 	for _, serializer := range serializers() {
 		t.Run(serializer, func(t *testing.T) {
 			t.Parallel()
@@ -541,6 +328,7 @@ func TestAutobahnPython(t *testing.T) {
 // is kept all the same.
 func TestAutobahnCBORKeepsOrder(t *testing.T) {
 	t.Parallel()
+	fetchClients(t, "autobahn")
 	ctx, g := soon(t), start(t)
 	callee := join(ctx, t, g)
 	callee.register(ctx, t, 1, "test.order")
