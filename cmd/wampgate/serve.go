@@ -25,7 +25,9 @@ func (c *serveCommand) Run(ctx context.Context, p *process, s *sources) error {
 	if err := c.mayServe(s); err != nil {
 		return err
 	}
-	n, err := newNode(&c.settings, newLog(p.Stderr, c.LogFormat, c.LogLevel))
+	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, c.LogLevel)
+	defer stop()
+	n, err := newNode(&c.settings, log)
 	if err != nil {
 		return err
 	}
