@@ -8,8 +8,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/problem"
 )
@@ -125,11 +123,12 @@ func (g *Gateway) readTimeout(h http.Header, q *request) error {
 	return nil
 }
 
-// procedureOf returns the procedure that a path names. chi hands out the
-// segment as it came if it holds an escape that Go would write differently,
-// and decoded otherwise. The error is a problem.
+// callPath is what the path of a call begins with; the procedure follows.
+const callPath = "/call/"
+
+// procedureOf returns the procedure that a path names. The error is a problem.
 func procedureOf(r *http.Request) (wamp.URI, error) {
-	name := chi.URLParam(r, "uri")
+	name := strings.TrimPrefix(routedPath(r), callPath)
 	if r.URL.RawPath != "" {
 		decoded, err := url.PathUnescape(name)
 		if err != nil {
@@ -142,6 +141,15 @@ func procedureOf(r *http.Request) (wamp.URI, error) {
 		return "", invalidURI(name)
 	}
 	return uri, nil
+}
+
+// routedPath returns the path of r as it decides on the route: as it came if
+// it holds an escape that Go would write differently, and decoded otherwise.
+func routedPath(r *http.Request) string {
+	if r.URL.RawPath != "" {
+		return r.URL.RawPath
+	}
+	return r.URL.Path
 }
 
 func invalidURI(name string) *problem.Problem {

@@ -155,11 +155,8 @@ func (g *Gateway) refuseMethod(w http.ResponseWriter, r *http.Request) error {
 // methodNotAllowed serves requests for a path that knows other methods.
 func (g *Gateway) methodNotAllowed(mux *chi.Mux) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		path := r.URL.RawPath
-		if path == "" {
-			path = r.URL.Path
-		}
-		if strings.HasPrefix(path, "/call/") {
+		path := routedPath(r)
+		if strings.HasPrefix(path, callPath) {
 			return g.refuseMethod(w, r)
 		}
 		allow := []string{http.MethodOptions}
