@@ -129,11 +129,11 @@ func installCrossbar(ctx context.Context) (string, error) {
 	}
 	dir := filepath.Join(cache, "wampgate-bench", "crossbar-"+crossbarVersion)
 	binary := filepath.Join(dir, "bin", "crossbar")
-	if exec.CommandContext(ctx, binary, "version").Run() == nil { //nolint:gosec // the one installed below
+	if exec.CommandContext(ctx, binary, "version").Run() == nil {
 		return binary, nil
 	}
 	const script = `rm -rf "$0" && python3 -m venv "$0" && "$0/bin/pip" install -q --disable-pip-version-check "crossbar==$1"`
-	cmd := exec.CommandContext(ctx, "sh", "-c", script, dir, crossbarVersion) //nolint:gosec // our own folder and version
+	cmd := exec.CommandContext(ctx, "sh", "-c", script, dir, crossbarVersion)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("install crossbar: %w\n%s", err, out)
 	}

@@ -102,7 +102,7 @@ func compare(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	systems, err := chosen(ctx, o, folder)
 	if err != nil {
 		return err
@@ -199,11 +199,11 @@ func publish(o options, began time.Time, systems []system, r *report.Report) err
 	if err != nil {
 		return fmt.Errorf("README.md: %w", err)
 	}
-	return os.WriteFile("README.md", []byte(text), 0o644) //nolint:gosec // it is public
+	return os.WriteFile("README.md", []byte(text), 0o644)
 }
 
 func appendSamples(name string, samples []report.Sample) error {
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // the user's choice
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

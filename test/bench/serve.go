@@ -39,7 +39,7 @@ func serve(ctx context.Context, args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	ready := func() { fmt.Fprintln(os.Stdout, "ready") }
+	ready := func() { announce("ready") }
 	switch args[0] {
 	case "floor", "floor-raw":
 		return serveHTTP(ctx, floorHandler(args[0] == "floor-raw"), "")
@@ -101,9 +101,12 @@ func listen(ctx context.Context, more string, serve func(net.Listener) error) er
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stdout, l.Addr(), more)
+	announce(l.Addr().String() + " " + more)
 	if err := serve(l); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
 }
+
+// announce writes a line to whoever started this process.
+func announce(line string) { _, _ = fmt.Fprintln(os.Stdout, line) }

@@ -71,6 +71,7 @@ func (s *suite) sample(ctx context.Context, sys system, sc scenario) (report.Sam
 	if sc.Group == groupHTTP && r.endpoint.URL == "" || sc.Group != groupHTTP && r.router.URL == "" {
 		return report.Sample{}, errNotSpoken
 	}
+	r.used = true
 	m := &meter{running: r}
 	result, err := sc.run(ctx, r, m)
 	sample := m.sample(&result)
@@ -92,7 +93,7 @@ func (s *suite) sample(ctx context.Context, sys system, sc scenario) (report.Sam
 // running returns a running system, started anew if need be.
 func (s *suite) running(ctx context.Context, sys system, fresh bool) (*running, error) {
 	r := s.up[sys.name]
-	if r != nil && (fresh && r.server != nil || !r.alive()) {
+	if r != nil && (fresh && r.used && r.server != nil || !r.alive()) {
 		r.stop()
 		delete(s.up, sys.name)
 		r = nil

@@ -31,6 +31,7 @@ type running struct {
 	backends []*proc.Process
 	router   load.Router   // without URL: it speaks no WAMP
 	endpoint load.Endpoint // without URL: it speaks no HTTP
+	used     bool          // a scenario has run
 	cleanup  func()
 }
 
@@ -127,7 +128,7 @@ func wampgate(binary string) system {
 // buildGateway builds the product from source into a folder.
 func buildGateway(ctx context.Context, folder string) (string, error) {
 	binary := filepath.Join(folder, "wampgate")
-	cmd := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join("..", ".."), "-o", binary, "./cmd/wampgate") //nolint:gosec // our own folder
+	cmd := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join("..", ".."), "-o", binary, "./cmd/wampgate")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the gateway: %w\n%s", err, out)
 	}

@@ -45,8 +45,10 @@ func (d *Dealer) ServeRaw(w http.ResponseWriter, r *http.Request) {
 
 // serve handles what read returns, until it fails.
 func (s *session) serve(read func() ([]byte, error)) {
-	defer s.out.Close()
-	defer s.dealer.leave(s)
+	defer func() {
+		s.dealer.leave(s)
+		_ = s.out.Close()
+	}()
 	for {
 		b, err := read()
 		if err != nil || s.receive(b) != nil {
@@ -67,7 +69,7 @@ func (d *Dealer) ServeCoder(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer ws.CloseNow()
+	defer func() { _ = ws.CloseNow() }()
 	ws.SetReadLimit(-1)
 	serializer, err := wire.Named(ws.Subprotocol())
 	if err != nil {
@@ -75,9 +77,10 @@ func (d *Dealer) ServeCoder(w http.ResponseWriter, r *http.Request) {
 	}
 	s := d.newSession(serializer, hook.conn.out)
 	hook.conn.dry = s.flush
+	background := context.Background() // with one that can end, each read would cost more
 	var buf bytes.Buffer
 	s.serve(func() ([]byte, error) {
-		_, in, err := ws.Reader(context.Background())
+		_, in, err := ws.Reader(background)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +126,7 @@ func (h *hooked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.conn = &hookedConn{Conn: conn, out: out}
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	early, _ := rw.Peek(rw.Reader.Buffered())
 	in := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), h.conn), readBuffer)
 	if _, err := in.Peek(len(early)); err != nil { // coder/websocket keeps what is buffered, not what is not
 		return nil, nil, err

@@ -174,7 +174,7 @@ func (x *run) joinCallers(ctx context.Context, uris []string) error {
 		if err != nil {
 			return err
 		}
-		c := &caller{session: s, run: x, tails: tails, payload: []byte(payload), random: rand.New(rand.NewPCG(uint64(i), 1))} //nolint:gosec // the same calls in every run
+		c := &caller{session: s, run: x, tails: tails, payload: []byte(payload), random: rand.New(rand.NewPCG(uint64(i), 1))}
 		if x.Procedures == 0 {
 			c.tails = tails[i%len(tails) : i%len(tails)+1]
 		}

@@ -152,8 +152,8 @@ func (x *poster) firstAnswer() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close() // the connection goes on
 	if err == nil && (answer.StatusCode != http.StatusOK || !bytes.Contains(body, x.payload)) {
 		err = fmt.Errorf("the answer is not what was sent: %s, %.100q", answer.Status, body)
 	}

@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,31 +38,33 @@ func serve(t *testing.T, h http.HandlerFunc) load.Router {
 
 func TestCallsAreAnsweredOnce(t *testing.T) {
 	t.Parallel()
+	const calls = 100
 	d := floor.NewDealer()
 	routers := map[string]load.Router{"coder": serve(t, d.ServeCoder), "raw": serve(t, d.ServeRaw)}
 	for name, c := range map[string]load.Calls{
 		"one":         {InFlight: 1, Size: 16},
 		"many":        {InFlight: 100, Size: 16},
 		"each":        {InFlight: 20, Size: 16, EachWrite: true},
-		"large":       {InFlight: 8, Size: 300_000, Callers: 1, Callees: 1},
+		"large":       {InFlight: 8, Size: 100_000, Callers: 1, Callees: 1},
 		"progressive": {InFlight: 4, Size: 1, Results: 10},
 		"exact":       {InFlight: 8, Size: 1, Procedures: 200},
 		"prefix":      {InFlight: 8, Size: 1, Procedures: 200, Match: "prefix"},
-		"slow callee": {InFlight: 64, Size: 70_000, Callers: 1, CalleeNap: 50 * time.Millisecond, Others: true},
-		"slow caller": {InFlight: 64, Size: 70_000, Callers: 1, CallerNap: 50 * time.Millisecond, Others: true},
+		"slow callee": {InFlight: 64, Size: 70_000, Callers: 1, CalleeNap: 20 * time.Millisecond, Others: true},
+		"slow caller": {InFlight: 64, Size: 70_000, Callers: 1, CallerNap: 20 * time.Millisecond, Others: true},
 	} {
 		for kind, r := range routers {
 			for _, s := range wire.Serializers() {
 				t.Run(name+" "+kind+" "+s.Name(), func(t *testing.T) {
 					t.Parallel()
-					c.Caller, c.Callee, c.Limit = s, s, 500
+					c := c
+					c.Caller, c.Callee, c.Limit = s, s, calls
 					var meter counter
 					result, err := c.Run(t.Context(), r, &meter)
-					if err != nil || result.Done != 500 || len(result.Errors) > 0 || result.Unanswered > 0 || result.Twice > 0 {
-						t.Errorf("%v: %d of 500 done, errors %v, %d unanswered, %d twice", err, result.Done, result.Errors, result.Unanswered, result.Twice)
+					if err != nil || result.Done != calls || len(result.Errors) > 0 || result.Unanswered > 0 || result.Twice > 0 {
+						t.Errorf("%v: %d of %d done, errors %v, %d unanswered, %d twice", err, result.Done, calls, result.Errors, result.Unanswered, result.Twice)
 					}
-					if result.Latency.Count() != 500 {
-						t.Errorf("%d latencies, want 500", result.Latency.Count())
+					if result.Latency.Count() != calls {
+						t.Errorf("%d latencies, want %d", result.Latency.Count(), calls)
 					}
 					meter.check(t)
 				})
@@ -99,7 +102,7 @@ func badRouter(answer func(id uint64) (messages []string, goOn bool)) http.Handl
 		if err != nil {
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		in := wire.NewReader(conn, 1024, nil)
 		for goOn := true; goOn; {
 			_, p, err := in.Next()
@@ -174,8 +177,9 @@ func TestPosts(t *testing.T) {
 	mux.HandleFunc("/ws", d.ServeRaw)
 	mux.HandleFunc("/echo", rivals.EchoHTTP)
 	mux.HandleFunc("/chunks", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
 		_ = http.NewResponseController(w).Flush()
-		rivals.EchoHTTP(w, r)
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

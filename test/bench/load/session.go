@@ -18,7 +18,7 @@ type Router struct {
 }
 
 // joinTimeout bounds what precedes a run: joining, and registering.
-const joinTimeout = 30 * time.Second
+const joinTimeout = 20 * time.Second
 
 // A RouterError is an answer of the router that is an error.
 type RouterError struct{ URI string }

@@ -29,7 +29,7 @@ type Process struct {
 
 // Start starts a command. Its standard input stays open until Stop.
 func Start(dir string, argv ...string) (*Process, error) {
-	cmd := exec.Command(argv[0], argv[1:]...) //nolint:gosec,noctx // what to run is this program's choice; Stop ends it
+	cmd := exec.Command(argv[0], argv[1:]...)
 	p := &Process{cmd: cmd, stdout: &lines{ready: make(chan string, 16)}, stderr: &ending{}, exited: make(chan struct{})}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, p.stdout, p.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -22,7 +22,7 @@ const (
 )
 
 // echoGRPC is what protoc-gen-go-grpc makes of the method, with the method.
-func echoGRPC(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // grpc-go's signature
+func echoGRPC(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 	in := &wrapperspb.StringValue{}
 	if err := decode(in); err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func TestReaderTakesWhatAppendHeaderMakes(t *testing.T) {
 					t.Fatalf("%s, masked %v: Next() = %d, %d bytes, %v; want %d, %d bytes", name, masked, op, len(p), err, wire.OpBinary, n)
 				}
 			}
-			if _, _, err := r.Next(); err != io.EOF { //nolint:errorlint // io.EOF itself, as of any reader
+			if _, _, err := r.Next(); err != io.EOF {
 				t.Errorf("%s: Next() at the end = %v, want EOF", name, err)
 			}
 		}
@@ -81,7 +81,7 @@ func TestOutboxKeepsOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	const messages, size = 200, 100_000
 	for i := range messages {
 		out.Append(wire.OpBinary, true, []byte{byte(i)}, make([]byte, size-1))
@@ -104,7 +104,7 @@ func tcpPair(t *testing.T) (client, server net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	client, err = wire.DialTCP(t.Context(), l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -16,29 +16,19 @@ type layout struct {
 
 // layoutOf returns the layout for a first byte from 0xC0 to 0xDF.
 func layoutOf(c byte) layout {
-	switch {
-	case c == 0xC2 || c == 0xC3:
-		return layout{kind: kindBool}
-	case c >= 0xC4 && c <= 0xC6: // bin
-		return layout{kindOther, 1 << (c - 0xC4), 0}
-	case c >= 0xC7 && c <= 0xC9: // ext
-		return layout{kindOther, 1 << (c - 0xC7), 1}
-	case c == 0xCA || c == 0xCB: // float
-		return layout{kind: kindOther, more: 4 << (c - 0xCA)}
-	case c >= 0xCC && c <= 0xCF: // uint
-		return layout{kindUint, 1 << (c - 0xCC), 0}
-	case c >= 0xD0 && c <= 0xD3: // int; an ID is never negative
-		return layout{kindUint, 1 << (c - 0xD0), 0}
-	case c >= 0xD4 && c <= 0xD8: // fixext
-		return layout{kind: kindOther, more: 1 + 1<<(c-0xD4)}
-	case c >= 0xD9 && c <= 0xDB: // str
-		return layout{kindText, 1 << (c - 0xD9), 0}
-	case c == 0xDC || c == 0xDD:
-		return layout{kindList, 2 << (c - 0xDC), 0}
-	case c == 0xDE || c == 0xDF:
-		return layout{kindDict, 2 << (c - 0xDE), 0}
-	}
-	return layout{kind: kindOther} // nil
+	return [32]layout{
+		0x00: {kindOther, 0, 0},                  // nil
+		0x02: {kindBool, 0, 0}, {kindBool, 0, 0}, // false, true
+		0x04: {kindOther, 1, 0}, {kindOther, 2, 0}, {kindOther, 4, 0}, // bin
+		0x07: {kindOther, 1, 1}, {kindOther, 2, 1}, {kindOther, 4, 1}, // ext
+		0x0A: {kindOther, 0, 4}, {kindOther, 0, 8}, // float
+		0x0C: {kindUint, 1, 0}, {kindUint, 2, 0}, {kindUint, 4, 0}, {kindUint, 8, 0}, // uint
+		0x10: {kindUint, 1, 0}, {kindUint, 2, 0}, {kindUint, 4, 0}, {kindUint, 8, 0}, // int; an ID is never negative
+		0x14: {kindOther, 0, 2}, {kindOther, 0, 3}, {kindOther, 0, 5}, {kindOther, 0, 9}, {kindOther, 0, 17}, // fixext
+		0x19: {kindText, 1, 0}, {kindText, 2, 0}, {kindText, 4, 0}, // str
+		0x1C: {kindList, 2, 0}, {kindList, 4, 0}, // array
+		0x1E: {kindDict, 2, 0}, {kindDict, 4, 0}, // map
+	}[c-0xC0]
 }
 
 // takeMsgPack takes the head of a value.
