@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 
@@ -136,6 +137,24 @@ func (c *Conn) Receive(ctx context.Context) (wamp.Message, error) {
 		return nil, fmt.Errorf("receive: %w", err)
 	}
 	return m, nil
+}
+
+// readAll appends all of r to b, unless that is more than limit bytes.
+func readAll(b []byte, r io.Reader, limit int) ([]byte, error) {
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case len(b) > limit:
+			return b, errFrameTooLarge
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return b, err
+		case len(b) == cap(b):
+			b = append(b, 0)[:len(b)]
+		}
+	}
 }
 
 // Close ends the connection with a closing handshake, for which it waits at

@@ -1,13 +1,15 @@
 // Package transport carries WAMP sessions over WebSocket: frames in, frames
 // out, nothing of what they mean.
 //
-// coder/websocket does the handshake, reads, and answers pings and closes.
-// Data frames are written by this package, because a message a write is what
-// makes routers slow: the messages for a connection collect in its [outbox]
-// as ready frames, and leave in one write when the goroutine that routed them
-// has nothing left to read. That moment is seen where coder/websocket reads
-// from the network connection ([socket]). What the kernel does not take at
-// once is left to a goroutine of the slow connection's own.
+// coder/websocket makes the handshake of the server's connections, and is the
+// client of [Dial]. Frames are this package's own, both ways, because that is
+// where the time goes. Those that come are taken apart by a [reader], which
+// hands out most messages where they lie in the input. Those that leave
+// collect in the connection's [outbox], ready for the wire, and go in one
+// write when the goroutine that routed them has nothing left to read. That
+// moment is seen where the [socket] would have to wait for input. What the
+// kernel does not take at once is left to a goroutine of the slow connection's
+// own.
 //
 // Goroutines of a connection: one that reads, decodes, steps the realm and
 // starts writes; and one that writes, from the first time that it is needed.

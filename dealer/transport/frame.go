@@ -11,9 +11,11 @@ import (
 
 // The first octets of unfragmented frames (RFC 6455, section 5.2).
 const (
-	frameText   = 0x81
-	frameBinary = 0x82
-	framePing   = 0x89
+	frameText   = bitFinal | opText
+	frameBinary = bitFinal | opBinary
+	frameClose  = bitFinal | opClose
+	framePing   = bitFinal | opPing
+	framePong   = bitFinal | opPong
 )
 
 const maxHeader = 10 // of a frame that is not masked

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -207,37 +208,107 @@ func TestFragments(t *testing.T) {
 	c.wantEnd()
 }
 
+// What breaks the framing gets a close frame that says what, whatever comes
+// behind it.
 func TestBrokenFrames(t *testing.T) {
 	t.Parallel()
-	s := loopback(t, transport.Config{})
-	for name, frames := range map[string][]byte{
-		"reserved bit":         frame(fin|0x40|opText, `[]`),
-		"unknown opcode":       frame(fin|0x3, ``),
-		"long ping":            frame(fin|opPing, strings.Repeat("p", 126)),
-		"lone continuation":    frame(fin|opContinuation, `[]`),
-		"text inside message":  append(frame(opText, `[`), frame(fin|opText, `]`)...),
-		"not masked":           {fin | opText, 2, '[', ']'},
-		"bad close status":     frame(fin|opClose, closeFrame(1005, "")),
-		"fragmented ping":      frame(opPing, ``),
-		"negative length":      {fin | opText, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
-		"length and then none": {fin | opText, 0xff, 0, 0, 0, 0, 0, 0, 0, 9},
+	s := loopback(t, transport.Config{MaxFrame: 1000})
+	begun := string(frame(opText, `[`))
+	for _, test := range []struct {
+		name   string
+		frames string
+		status uint16
+		reason string
+	}{
+		{"reserved bit 1", string(frame(fin|0x40|opText, `[]`)), 1002, "reserved bits are set in a frame"},
+		{"reserved bit 2", string(frame(fin|0x20|opText, `[]`)), 1002, "reserved bits are set in a frame"},
+		{"reserved bit 3", string(frame(fin|0x10|opPing, ``)), 1002, "reserved bits are set in a frame"},
+		{"first unknown data opcode", string(frame(fin|0x3, ``)), 1002, "a frame has an unknown opcode"},
+		{"last unknown data opcode", string(frame(fin|0x7, ``)), 1002, "a frame has an unknown opcode"},
+		{"first unknown control opcode", string(frame(fin|0xb, ``)), 1002, "a frame has an unknown opcode"},
+		{"last unknown control opcode", string(frame(fin|0xf, ``)), 1002, "a frame has an unknown opcode"},
+		{"data not masked", "\x81\x02[]", 1002, "a frame is not masked"},
+		{"ping not masked", "\x89\x00", 1002, "a frame is not masked"},
+		{"first octets only", "\x81\x02", 1002, "a frame is not masked"},
+		{"long ping", string(frame(fin|opPing, strings.Repeat("p", 126))), 1002, "a control frame has more than 125 bytes"},
+		{"long close", string(frame(fin|opClose, closeFrame(1000, strings.Repeat("p", 124)))), 1002, "a control frame has more than 125 bytes"},
+		{"ping with short long length", "\x89\xfe\x00\x01\x00\x00\x00\x00p", 1002, "a control frame has more than 125 bytes"},
+		{"fragmented ping", string(frame(opPing, ``)), 1002, "a control frame is fragmented"},
+		{"fragmented close", string(frame(opClose, ``)), 1002, "a control frame is fragmented"},
+		{"lone continuation", string(frame(fin|opContinuation, `[]`)), 1002, "a continuation frame continues nothing"},
+		{"lone first continuation", string(frame(opContinuation, `[]`)), 1002, "a continuation frame continues nothing"},
+		{"continuation of whole message", string(frame(fin|opText, `[6, {}, "wamp.close.normal"]`)) + string(frame(opContinuation, ``)), 1002, "a continuation frame continues nothing"},
+		{"text inside message", begun + string(frame(fin|opText, `]`)), 1002, "a message begins inside another one"},
+		{"binary inside message", begun + string(frame(opBinary, `]`)), 1002, "a message begins inside another one"},
+		{"negative length", "\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00", 1002, "the length of a frame is negative"},
+		{"close with half a status", string(frame(fin|opClose, "\x03")), 1002, "a close frame has no valid status"},
+		{"close status 999", string(frame(fin|opClose, closeFrame(999, ""))), 1002, "a close frame has no valid status"},
+		{"close status 1004", string(frame(fin|opClose, closeFrame(1004, ""))), 1002, "a close frame has no valid status"},
+		{"close status 1005", string(frame(fin|opClose, closeFrame(1005, ""))), 1002, "a close frame has no valid status"},
+		{"close status 1006", string(frame(fin|opClose, closeFrame(1006, ""))), 1002, "a close frame has no valid status"},
+		{"close status 1015", string(frame(fin|opClose, closeFrame(1015, ""))), 1002, "a close frame has no valid status"},
+		{"close status 2999", string(frame(fin|opClose, closeFrame(2999, ""))), 1002, "a close frame has no valid status"},
+		{"close status 5000", string(frame(fin|opClose, closeFrame(5000, ""))), 1002, "a close frame has no valid status"},
+		{"close reason not UTF-8", string(frame(fin|opClose, closeFrame(1000, "\xc3("))), 1007, "the reason in a close frame is not UTF-8"},
+		{"too large", "\x81\xfe\x03\xe9\x00\x00\x00\x00", 1009, "a message may have 1000 bytes"},
+		{"as large as can be", "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", 1009, "a message may have 1000 bytes"},
+		{"too large in fragments", begun + string(frame(fin|opContinuation, strings.Repeat(" ", 1000))), 1009, "a message may have 1000 bytes"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		for _, behind := range []int{0, 300_000} {
+			t.Run(fmt.Sprint(test.name, ", ", behind), func(t *testing.T) {
+				t.Parallel()
+				c := dialRaw(t, s, "wamp.2.json", "")
+				c.send(fin|opText, wamptest.Hello)
+				c.want(opText, `[2, "*", "*"]`)
+				c.write([]byte(test.frames + strings.Repeat("\xff", behind)))
+				if strings.Contains(test.name, "whole message") {
+					c.want(opText, `[6, {}, "*"]`)
+				}
+				c.want(opClose, closeFrame(test.status, test.reason))
+				if test.status == 1009 {
+					c.end() // or the server would wait for a close frame
+				}
+				c.wantEnd()
+			})
+		}
+	}
+}
+
+// Close frames are answered with what they say, after everything that came
+// before them.
+func TestCloseFrames(t *testing.T) {
+	t.Parallel()
+	s := loopback(t, transport.Config{})
+	for _, payload := range []string{
+		"",
+		closeFrame(1000, ""), closeFrame(1001, "good bye"), closeFrame(1003, ""),
+		closeFrame(1007, ""), closeFrame(1014, ""), closeFrame(3000, ""),
+		closeFrame(4999, strings.Repeat("ä", 61)+"."),
+	} {
+		t.Run(fmt.Sprintf("%.6q", payload), func(t *testing.T) {
 			t.Parallel()
 			c := dialRaw(t, s, "wamp.2.json", "")
-			c.send(fin|opText, wamptest.Hello)
+			c.write(slices.Concat(frame(fin|opText, wamptest.Hello), frame(fin|opPing, "?"), frame(fin|opClose, payload),
+				frame(fin|opText, `[64, 1, {}, "com.example.ignored"]`)))
 			c.want(opText, `[2, "*", "*"]`)
-			c.write(frames)
-			if name == "length and then none" {
-				if err := c.conn.Close(); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if b, err := io.ReadAll(c.r); err == nil && len(b) > 0 && b[0] != fin|opClose {
-				t.Errorf("got %q, want nothing or a close frame", b)
-			}
+			c.want(opPong, "?")
+			c.want(opClose, payload)
+			c.wantEnd()
 		})
+	}
+}
+
+// A peer that leaves in the middle of a frame leaves.
+func TestCutFrame(t *testing.T) {
+	t.Parallel()
+	s := loopback(t, transport.Config{})
+	for _, frames := range []string{"\x81", "\x81\xfe", "\x81\xff\x00\x00\x00\x00\x00\x00\x00\x09", "\x81\x82\x00\x00\x00\x00[", string(frame(opText, "["))} {
+		c := dialRaw(t, s, "wamp.2.json", "")
+		c.send(fin|opText, wamptest.Hello)
+		c.want(opText, `[2, "*", "*"]`)
+		c.write([]byte(frames))
+		c.end()
+		c.wantEnd()
 	}
 }
 

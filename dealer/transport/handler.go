@@ -48,7 +48,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		config:  &h.config,
 		name:    r.RemoteAddr,
 		decoder: wamp.NewDecoder(serializer),
-		buffers: &h.buffers,
 		batch:   &router.Batch{},
 	}
 	p.heartbeat.peer = p
@@ -75,7 +74,8 @@ func (h *Handler) accept(p *peer, w http.ResponseWriter, r *http.Request, subpro
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		p.out = newOutbox(conn, s, &h.config, &h.buffers)
-		p.socket = newSocket(conn, p.out, p.batch.Flush, &h.inputs)
+		p.socket = newSocket(conn, p.batch.Flush, &h.inputs)
+		p.reader = reader{socket: p.socket, limit: h.config.MaxFrame, buffers: &h.buffers, control: p.out.control}
 		if h.closing {
 			p.out.Close(router.ErrShutdown)
 		}
@@ -89,13 +89,12 @@ func (h *Handler) accept(p *peer, w http.ResponseWriter, r *http.Request, subpro
 	if err != nil {
 		h.config.Log.Info("handshake failed", "peer", p.name, "reason", err.Error())
 		if p.socket != nil {
-			_ = p.socket.Conn.Close()
+			_ = p.socket.Close()
 			p.out.stop()
 		}
 		return false
 	}
-	ws.SetReadLimit(-1) // readAll has its own
-	p.ws = ws
+	_ = ws.CloseNow() // lets go of a connection that is vacant
 	return true
 }
 
@@ -136,7 +135,7 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	h.closeAll(func(p *peer) { _ = p.socket.Conn.Close() })
+	h.closeAll(func(p *peer) { _ = p.socket.Close() })
 	<-done
 	return ctx.Err()
 }

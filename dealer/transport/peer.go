@@ -1,10 +1,8 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync/atomic"
 	"time"
@@ -25,9 +23,8 @@ type peer struct {
 
 	socket    *socket
 	out       *outbox
-	ws        *websocket.Conn
+	reader    reader
 	decoder   *wamp.Decoder
-	buffers   *bufferPool
 	heartbeat heartbeat
 
 	session *router.Session // nil if none is open
@@ -39,9 +36,19 @@ type peer struct {
 // goes on.
 type ending struct {
 	code   websocket.StatusCode // that is sent, or has been received; -1 for none
-	reason string               // of at most 123 bytes, unless lost
-	lost   bool                 // the peer is gone: no closing handshake, nothing more is sent
+	reason string               // sent as far as there is room
+	how    manner
 }
+
+// A manner is what is left to do with a connection that ends.
+type manner int
+
+const (
+	handshake manner = iota // send a close frame and wait for the peer's
+	answer                  // the peer has sent its close frame; send one back
+	failure                 // send a close frame; what the peer sends has no frames any more
+	lost                    // the peer is gone, or as good as gone: send nothing
+)
 
 func (e ending) none() bool { return e == ending{} }
 
@@ -59,6 +66,8 @@ func (p *peer) serve() {
 	}
 	p.config.Log.Debug("connection ends", "peer", p.name, "status", int(end.code), "reason", end.reason)
 	p.close(end)
+	p.reader.release()
+	p.socket.release()
 	p.out.stop()
 }
 
@@ -66,57 +75,36 @@ func (p *peer) serve() {
 // connection.
 func (p *peer) read() ending {
 	for {
-		// A context that can end costs 8 allocations a read. What ends a read
-		// here is the read deadline.
-		typ, r, err := p.ws.Reader(context.Background())
+		opcode, message, err := p.reader.next()
 		if err != nil {
 			return p.broken(err)
 		}
-		b := p.buffers.get()
-		b.bytes, err = readAll(b.bytes, r, p.config.MaxFrame)
-		if err != nil {
-			return p.broken(err)
-		}
-		end := p.frame(typ, b.bytes)
-		p.buffers.put(b)
-		if !end.none() {
+		if end := p.message(opcode, message); !end.none() {
 			return end
-		}
-	}
-}
-
-var errFrameTooLarge = errors.New("message is too large")
-
-// readAll appends all of r to b, unless that is more than limit bytes.
-func readAll(b []byte, r io.Reader, limit int) ([]byte, error) {
-	for {
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		switch {
-		case len(b) > limit:
-			return b, errFrameTooLarge
-		case errors.Is(err, io.EOF):
-			return b, nil
-		case err != nil:
-			return b, err
-		case len(b) == cap(b):
-			b = append(b, 0)[:len(b)]
 		}
 	}
 }
 
 // broken returns what a failed read means.
 func (p *peer) broken(err error) ending {
+	var closed *closeError
+	if errors.As(err, &closed) {
+		return ending{code: closed.code, reason: closed.reason, how: answer}
+	}
 	if reason := p.out.closed(); reason != nil {
 		return closedBy(reason)
 	}
+	var violated protocolError
 	switch {
+	case errors.As(err, &violated):
+		p.config.Log.Info("protocol violation", "peer", p.name, "reason", err.Error())
+		return ending{code: violated.status(), reason: err.Error(), how: failure}
 	case errors.Is(err, errFrameTooLarge):
 		return ending{code: websocket.StatusMessageTooBig, reason: fmt.Sprintf("a message may have %d bytes", p.config.MaxFrame)}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ending{code: websocket.StatusPolicyViolation, reason: fmt.Sprintf("no HELLO within %v", p.config.HelloTimeout)}
 	}
-	return ending{code: websocket.CloseStatus(err), reason: err.Error(), lost: true}
+	return ending{code: -1, reason: err.Error(), how: lost}
 }
 
 // closedBy returns how a connection ends whose outbox was closed.
@@ -124,15 +112,15 @@ func closedBy(reason error) ending {
 	if errors.Is(reason, router.ErrShutdown) {
 		return ending{code: websocket.StatusGoingAway, reason: reason.Error()}
 	}
-	return ending{code: websocket.StatusPolicyViolation, reason: reason.Error(), lost: true}
+	return ending{code: websocket.StatusPolicyViolation, reason: reason.Error(), how: lost}
 }
 
-// frame handles one WebSocket message.
-func (p *peer) frame(typ websocket.MessageType, frame []byte) ending {
-	if binary := typ == websocket.MessageBinary; binary != p.out.format.serializer.Binary() {
-		return p.violation(fmt.Sprintf("%v is not sent in %v messages", p.out.format.serializer, typ))
+// message handles one WebSocket message.
+func (p *peer) message(opcode byte, message []byte) ending {
+	if serializer := p.out.format.serializer; serializer.Binary() != (opcode == opBinary) {
+		return p.violation(fmt.Sprintf("%v is sent in the wrong type of WebSocket message", serializer))
 	}
-	m, err := p.decoder.Decode(frame)
+	m, err := p.decoder.Decode(message)
 	if err != nil {
 		return p.violation(err.Error())
 	}
@@ -225,7 +213,7 @@ func (p *peer) violation(text string) ending {
 // abort refuses a session.
 func (p *peer) abort(m *wamp.Abort) ending {
 	if err := p.out.Push(m); err != nil {
-		return ending{code: websocket.StatusInternalError, reason: err.Error(), lost: true}
+		return ending{code: websocket.StatusInternalError, reason: err.Error(), how: lost}
 	}
 	p.out.Flush()
 	if m.Reason == wamp.ErrProtocolViolation {
@@ -234,15 +222,25 @@ func (p *peer) abort(m *wamp.Abort) ending {
 	return ending{code: websocket.StatusPolicyViolation, reason: "no session"}
 }
 
-// close sends what is left and closes the connection.
+// close sends what is left and closes the connection. A peer that has closed
+// it in the right way gets everything that was for it.
 func (p *peer) close(end ending) {
-	if end.lost || !p.out.finish() {
+	defer p.socket.Close() //nolint:errcheck // nothing to learn from it
+	if end.how == lost || !p.out.finish() {
 		p.out.abandon()
-		_ = p.ws.CloseNow()
 		return
 	}
 	_ = p.socket.SetReadDeadline(time.Now().Add(p.config.CloseTimeout))
-	_ = p.ws.Close(end.code, end.reason)
+	if p.out.control(closeFrame(end.code, end.reason)) != nil {
+		return
+	}
+	broken := end.how == failure
+	if end.how == handshake {
+		broken = p.reader.drain() // at once: the peer may wait for room before it reads
+	}
+	if p.out.finish() && broken {
+		p.socket.linger()
+	}
 }
 
 // alive reports whether a peer that was asked by a ping counts as answering.

@@ -3,11 +3,13 @@ package transport_test
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,7 +73,12 @@ func (c *rawClient) write(b []byte) {
 
 // frame returns a masked frame; first is FIN and opcode.
 func frame(first byte, payload string) []byte {
-	b := []byte{first}
+	return appendFrame(nil, first, [4]byte{1, 2, 3, 4}, []byte(payload))
+}
+
+// appendFrame appends a frame masked with mask.
+func appendFrame(b []byte, first byte, mask [4]byte, payload []byte) []byte {
+	b = append(b, first)
 	switch n := len(payload); {
 	case n < 126:
 		b = append(b, 0x80|byte(n))
@@ -80,10 +87,9 @@ func frame(first byte, payload string) []byte {
 	default:
 		b = binary.BigEndian.AppendUint64(append(b, 0x80|127), uint64(n))
 	}
-	mask := [4]byte{1, 2, 3, 4}
 	b = append(b, mask[:]...)
-	for i := range len(payload) {
-		b = append(b, payload[i]^mask[i%4])
+	for i, c := range payload {
+		b = append(b, c^mask[i%4])
 	}
 	return b
 }
@@ -144,11 +150,19 @@ func (c *rawClient) want(opcode byte, text string) {
 	}
 }
 
+// end sends nothing more.
+func (c *rawClient) end() {
+	c.t.Helper()
+	if err := c.conn.(*net.TCPConn).CloseWrite(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // wantEnd wants the connection to be closed.
 func (c *rawClient) wantEnd() {
 	c.t.Helper()
-	if b, err := c.r.ReadByte(); err == nil {
-		c.t.Fatalf("read %x, want the end", b)
+	if b, err := c.r.ReadByte(); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		c.t.Fatalf("read %x, %v; want the end", b, err)
 	}
 }
 

@@ -1,20 +1,9 @@
 package transport
 
 import (
-	"bufio"
-	"fmt"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
-)
-
-// The sizes of coder/websocket's buffers. It reads frame headers through the
-// first one; what is longer goes around it. The second holds any control
-// frame, so that each arrives as one write.
-const (
-	headerBuffer  = 512
-	controlBuffer = 256
 )
 
 // An input holds what was read from a connection at a time.
@@ -32,129 +21,156 @@ func (p *inputPool) get() *input {
 
 func (p *inputPool) put(in *input) { p.pool.Put(in) }
 
-// A socket is the network connection as coder/websocket sees it. What is
-// written to it are control frames; they go the way of the data frames. When
-// its input has run dry, everything received so far has been handled.
+// A socket is a network connection with its input. When that has run dry,
+// everything received so far has been handled.
+//
+// Input is handed out where it lies, and valid until there is a wait for more.
 type socket struct {
-	net.Conn // the real one
+	net.Conn
 
-	out    *outbox
 	dry    func() // runs before each wait for input
 	inputs *inputPool
 	heard  atomic.Bool // something was read
 
 	// Owned by the reader.
-	lazy *lazyReader // nil where that cannot be
-	in   *input      // nil while there is no input
-	rest []byte      // of in, still to be handed out
+	lazy     *lazyReader // nil where that cannot be
+	in       *input      // nil while there is no input
+	from, to int         // in[from:to] has not been taken
 }
 
-func newSocket(conn net.Conn, out *outbox, dry func(), inputs *inputPool) *socket {
-	return &socket{Conn: conn, out: out, dry: dry, inputs: inputs, lazy: newLazyReader(conn, inputs)}
+func newSocket(conn net.Conn, dry func(), inputs *inputPool) *socket {
+	return &socket{Conn: conn, dry: dry, inputs: inputs, lazy: newLazyReader(conn, inputs)}
 }
 
-// Read hands out input. Before it waits for more, it flushes what came of the
-// input so far.
-func (s *socket) Read(p []byte) (int, error) {
-	if len(s.rest) == 0 {
-		if len(p) >= len(input{}) {
-			return s.wait(p)
+// rest returns the input that there is.
+func (s *socket) rest() []byte {
+	if s.in == nil {
+		return nil
+	}
+	return s.in[s.from:s.to]
+}
+
+// take takes n bytes of rest.
+func (s *socket) take(n int) { s.from += n }
+
+// header waits for the header of a frame, and leaves it where it is.
+func (s *socket) header() (header, error) {
+	for {
+		h, err := parseHeader(s.rest())
+		if err != nil || h.length > 0 {
+			return h, err
 		}
-		if err := s.fill(); err != nil {
+		if err := s.more(); err != nil {
+			return header{}, err
+		}
+	}
+}
+
+// payload waits for the rest of the frame that begins with h, and takes it. It
+// must have room in an [input].
+func (s *socket) payload(h header) ([]byte, error) {
+	for s.to-s.from < h.length+h.size {
+		if err := s.more(); err != nil {
+			return nil, err
+		}
+	}
+	start, end := s.from+h.length, s.from+h.length+h.size
+	payload := s.in[start:end:end]
+	s.from = end
+	unmask(payload, h.key)
+	return payload, nil
+}
+
+// read takes input and copies it to p, or reads to p directly if there is none
+// and p is large.
+func (s *socket) read(p []byte) (int, error) {
+	if s.from == s.to {
+		if len(p) >= len(input{}) {
+			s.release()
+			_, n, err := s.wait(p)
+			return n, err
+		}
+		if err := s.more(); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
-	if len(s.rest) == 0 {
-		s.release()
-	}
+	n := copy(p, s.rest())
+	s.take(n)
 	return n, nil
 }
 
-// fill waits for input and keeps it for Read.
-func (s *socket) fill() error {
-	if s.lazy == nil {
-		s.in = s.inputs.get()
-		n, err := s.wait(s.in[:])
-		s.rest = s.in[:n]
-		if n == 0 {
-			s.release()
-		}
-		return err
+// more waits for input and appends it to rest, which must not fill the input.
+func (s *socket) more() error {
+	if s.from == s.to {
+		s.release()
+		return s.first()
 	}
-	n, err := s.wait(nil)
-	if s.in != nil {
-		s.rest = s.in[:n]
+	if s.from > 0 {
+		s.from, s.to = 0, copy(s.in[:], s.rest())
 	}
+	_, n, err := s.wait(s.in[s.to:])
+	s.to += n
 	return err
 }
 
-// wait reads into p, or if p is nil into s.in, when there is something to
-// read. There is, or else an error.
-func (s *socket) wait(p []byte) (n int, err error) {
+// first waits for input when there is none.
+func (s *socket) first() error {
+	if s.lazy == nil {
+		s.in = s.inputs.get()
+		n, err := 0, error(nil)
+		if _, n, err = s.wait(s.in[:]); err != nil {
+			s.release()
+		}
+		s.to = n
+		return err
+	}
+	in, n, err := s.wait(nil)
+	s.in, s.to = in, n
+	return err
+}
+
+// wait flushes what came of the input so far, and reads into p when there is
+// something to read. If p is nil it comes in an [input]. There is something,
+// or else an error.
+func (s *socket) wait(p []byte) (in *input, n int, err error) {
 	s.dry()
 	if s.lazy != nil {
-		s.in, n, err = s.lazy.read(p)
+		in, n, err = s.lazy.read(p)
 	} else {
-		n, err = s.Conn.Read(p)
+		n, err = s.Read(p)
 	}
 	if n > 0 {
 		s.heard.Store(true)
-		return n, nil // an error will come again
+		return in, n, nil // an error will come again
 	}
-	return 0, err
+	return nil, 0, err
 }
 
 // unread puts early input in front of what is read next. There must be none.
 func (s *socket) unread(early []byte) {
 	if len(early) > 0 {
 		s.in = s.inputs.get()
-		s.rest = s.in[:copy(s.in[:], early)]
+		s.to = copy(s.in[:], early)
 	}
 }
 
+// release drops the input.
 func (s *socket) release() {
 	if s.in != nil {
 		s.inputs.put(s.in)
 	}
-	s.in, s.rest = nil, nil
+	s.in, s.from, s.to = nil, 0, 0
 }
 
-// Write queues a control frame.
-func (s *socket) Write(p []byte) (int, error) {
-	if err := s.out.control(p); err != nil {
-		return 0, err
+// linger tells the peer that nothing follows, and drops what it sends until it
+// ends its side too: input left unread would reset the connection and could
+// destroy what was sent last on its way.
+func (s *socket) linger() {
+	c, ok := s.Conn.(interface{ CloseWrite() error })
+	if !ok || c.CloseWrite() != nil {
+		return
 	}
-	return len(p), nil
-}
-
-// Close closes the connection. What has not been sent, as the answer to a
-// close frame may not, gets a little time to leave.
-func (s *socket) Close() error {
-	s.out.finish()
-	return s.Conn.Close()
-}
-
-// A hijacker hands out the connection of an HTTP request, put into a socket.
-type hijacker struct {
-	http.ResponseWriter
-
-	open func(net.Conn) *socket
-}
-
-// Hijack implements [http.Hijacker].
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, fmt.Errorf("take over the connection: %w", err)
+	for err := error(nil); err == nil; err = s.more() {
+		s.from = s.to
 	}
-	early, err := rw.Peek(rw.Reader.Buffered()) // sent right behind the handshake
-	if err != nil || len(early) > len(input{}) {
-		_ = conn.Close()
-		return nil, nil, fmt.Errorf("take over %d bytes of input: %w", len(early), err)
-	}
-	s := h.open(conn)
-	s.unread(early)
-	return s, bufio.NewReadWriter(bufio.NewReaderSize(s, headerBuffer), bufio.NewWriterSize(s, controlBuffer)), nil
 }
