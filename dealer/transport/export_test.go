@@ -29,3 +29,6 @@ func (m *MessageReader) Held() int {
 	}
 	return n
 }
+
+// OnDry makes dry run before each wait for input.
+func (m *MessageReader) OnDry(dry func()) { m.r.socket.dry = dry }

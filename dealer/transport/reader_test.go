@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -185,6 +186,43 @@ func TestHeldInput(t *testing.T) {
 		}
 		if held > test.most {
 			t.Errorf("%s: %d bytes held, want at most %d", test.name, held, test.most)
+		}
+	}
+}
+
+// A connection that waits between messages holds nothing at all.
+func TestIdleHoldsNothing(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no lazyReader")
+	}
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // nothing to learn from it
+	client, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close() //nolint:errcheck // nothing to learn from it
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close() //nolint:errcheck // nothing to learn from it
+	m := transport.NewMessageReader(server, 1<<20, nil)
+	m.OnDry(func() {
+		if held := m.Held(); held != 0 {
+			t.Errorf("%d bytes held, want none", held)
+		}
+	})
+	for _, size := range []int{0, 1_000, 100} {
+		if _, err := client.Write(frame(fin|opText, strings.Repeat("x", size))); err != nil {
+			t.Fatal(err)
+		}
+		if _, message, err := m.Next(); err != nil || len(message) != size {
+			t.Fatalf("got %d bytes, %v; want %d", len(message), err, size)
 		}
 	}
 }
