@@ -168,7 +168,7 @@ func (w *writer) copyText(kind Kind, t *token) {
 
 // head writes the binary head of a string or byte string of n bytes.
 func (w *writer) head(kind Kind, n int) {
-	if n > math.MaxUint32 {
+	if uint64(n) > math.MaxUint32 {
 		w.fail("%w: %v of %d bytes", ErrUntranscodable, kind, n)
 		return
 	}
