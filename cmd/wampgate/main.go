@@ -17,37 +17,14 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 )
 
 func main() {
-	ballast := heapBallast()
-	code := run(untilSignal(), process{
+	os.Exit(run(untilSignal(), process{
 		Args: os.Args[1:], Env: os.Environ(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	})
-	runtime.KeepAlive(ballast)
-	os.Exit(code)
-}
-
-// ballastSize is how much more than twice the live heap the program may take
-// between two garbage collections.
-const ballastSize = 16 << 20
-
-// heapBallast returns memory that only the garbage collector sees. A gateway
-// at work keeps about 5 MiB alive and would collect after each 5 MiB more,
-// hundreds of times a second under load, for a sixth of its CPU. With the
-// ballast, which is never touched and so is no memory of the machine, it is
-// 5 MiB + ballastSize. A larger GOGC would cost a multiple of the heap where
-// that is large; this costs ballastSize at most, whatever the heap.
-//
-// Whoever sets GOGC or GOMEMLIMIT has decided, and gets what was asked for.
-func heapBallast() []byte {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		return nil
-	}
-	return make([]byte, ballastSize)
+	}))
 }
 
 // untilSignal returns a context that ends with the first signal. By then the
