@@ -15,8 +15,8 @@ const (
 	logDelay = 100 * time.Millisecond
 )
 
-// A logBuffer gathers the lines of a busy log, since a write costs about as
-// much as a tenth of an HTTP call. What comes after a quiet logDelay is written
+// A logBuffer gathers the lines of a busy log, since a write for each
+// is a noticeable part of what an HTTP call costs. What comes after a quiet logDelay is written
 // at once, what follows it within that time together.
 //
 // It holds at most logPiece bytes, and whoever fills it writes: a reader of the
