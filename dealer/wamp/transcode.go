@@ -168,7 +168,7 @@ func (w *writer) copyText(kind Kind, t *token) {
 
 // head writes the binary head of a string or byte string of n bytes.
 func (w *writer) head(kind Kind, n int) {
-	if uint64(n) > math.MaxUint32 {
+	if uint64(n) > math.MaxUint32 { //nolint:gosec // a length; as an int the constant is too large where ints have 32 bits
 		w.fail("%w: %v of %d bytes", ErrUntranscodable, kind, n)
 		return
 	}
