@@ -121,6 +121,7 @@ func compare(ctx context.Context, o options) error {
 	r.Samples = s.run(ctx)
 	if ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "bench: not everything was run:", context.Cause(ctx))
+		o.updateReadme = false
 	}
 	return publish(o, began, systems, &r)
 }

@@ -36,6 +36,10 @@ func calls(group, name string, c load.Calls) scenario {
 	return scenario{
 		Scenario: report.Scenario{Name: name, Group: group, Unit: "/s"},
 		run: func(ctx context.Context, r *running, m load.Meter) (load.Result, error) {
+			c := c
+			if r.passThrough {
+				c.Callee = c.Caller
+			}
 			return c.Run(ctx, r.router, m)
 		},
 	}
@@ -97,7 +101,7 @@ func procedures(o options) []scenario {
 	for _, p := range []struct {
 		name, match string
 		n           int
-	}{{"1,000 exact", "", 1_000}, {"10,000 prefix", "prefix", 10_000}, {"100,000 exact", "", 100_000}} {
+	}{{"1,000 exact procedures", "", 1_000}, {"10,000 prefix procedures", "prefix", 10_000}, {"100,000 exact procedures", "", 100_000}} {
 		if o.quick && p.n > 10_000 {
 			continue
 		}

@@ -32,7 +32,9 @@ type running struct {
 	router   load.Router   // without URL: it speaks no WAMP
 	endpoint load.Endpoint // without URL: it speaks no HTTP
 	used     bool          // a scenario has run
-	cleanup  func()
+
+	passThrough bool // it cannot transcode, so callees have to speak as callers do
+	cleanup     func()
 }
 
 // alive tells whether nothing of it has ended.
@@ -144,7 +146,7 @@ func dealerFloor(name, about string) system {
 		}
 		addr := strings.TrimSpace(line)
 		return withCallee(ctx, &running{
-			server:   server,
+			server: server, passThrough: true,
 			router:   load.Router{URL: "ws://" + addr + "/ws", Realm: "realm1"},
 			endpoint: load.Endpoint{URL: "http://" + addr + "/call/" + httpProcedure, Body: jsonText},
 		})

@@ -13,6 +13,7 @@ func TestReport(t *testing.T) {
 		Scenarios: []report.Scenario{
 			{Name: "small", Group: "Speed", Unit: "/s"},
 			{Name: "memory", Group: "Speed", Unit: "KiB each", Less: true},
+			{Name: "hard", Group: "Speed"},
 			{Name: "burst", Group: report.Overload},
 		},
 		Systems: []string{"ours", "theirs", "absent"},
@@ -23,6 +24,7 @@ func TestReport(t *testing.T) {
 			{Scenario: "small", System: "theirs", Round: 1, Value: 50_000, CPU: 31},
 			{Scenario: "memory", System: "ours", Value: 12},
 			{Scenario: "memory", System: "theirs", Failed: "cannot"},
+			{Scenario: "hard", System: "ours", Failed: "it is\ntoo hard"},
 			{Scenario: "burst", System: "ours", Value: 1000, Done: 9, Errors: map[string]uint64{"a": 1}, Peak: 20},
 			{Scenario: "burst", System: "theirs", Value: 10, Done: 5, Unanswered: 4, Twice: 1, OthersP99: 5000},
 		},
@@ -33,6 +35,7 @@ func TestReport(t *testing.T) {
 | --- | --- | --- | --- | --- | --- |
 | small | 250k (200k–300k) /s | 15.0 | 99.0 | 2.50 | 4.00 (2.00–6.00); 30.0 µs |
 | memory (less is better) | 12.0 KiB each | 0 | 0 | 0 | – |
+| hard | – (it is too hard) |
 
 ### Overload
 

@@ -58,6 +58,16 @@ func (r *Report) of(scenario, system string) []Sample {
 	return found
 }
 
+// failure returns why a system has no sample of a scenario.
+func (r *Report) failure(scenario, system string) string {
+	for _, s := range r.Samples {
+		if s.Scenario == scenario && s.System == system && s.Failed != "" {
+			return strings.ReplaceAll(s.Failed, "\n", " ")
+		}
+	}
+	return "not run"
+}
+
 // in returns the scenarios of a group, and the systems that have samples of
 // them.
 func (r *Report) in(group string) (scenarios []Scenario, systems []string) {
@@ -87,6 +97,7 @@ func (r *Report) writeRatios(b *strings.Builder, group string) {
 	for _, s := range scenarios {
 		own := r.of(s.Name, base)
 		if len(own) == 0 {
+			row(b, s.label(), "– ("+r.failure(s.Name, base)+")")
 			continue
 		}
 		value := spread(own, func(s Sample) float64 { return s.Value })
