@@ -15,9 +15,9 @@ const (
 	logDelay = 100 * time.Millisecond
 )
 
-// A logBuffer gathers the lines of a busy log, since a write for each
-// is a noticeable part of what an HTTP call costs. What comes after a quiet logDelay is written
-// at once, what follows it within that time together.
+// A logBuffer gathers the lines of a busy log, since a write for each is a
+// noticeable part of what an HTTP call costs. What comes after a quiet logDelay
+// is written at once, what follows it within that time together.
 //
 // It holds at most logPiece bytes, and whoever fills it writes: a reader of the
 // log that cannot keep up slows its writers down, as without a buffer. Its
