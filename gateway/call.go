@@ -37,6 +37,9 @@ type call struct {
 
 	dispatched atomic.Bool // the dealer has a CALL, or had its chance
 
+	watcher  *watcher // that looks after the client; nil if none does
+	presence watch
+
 	cancel   context.CancelCauseFunc // of follow's context; nil if none
 	unfollow func() bool
 	canceler sync.WaitGroup // the goroutine that follow's context starts when it ends
@@ -102,6 +105,7 @@ func (g *Gateway) newCall(stream bool) *call {
 		started: time.Now(),
 	}
 	c.timer.Stop()
+	c.presence.gone = c.clientLeft
 	return c
 }
 
@@ -259,6 +263,7 @@ func confirmed(e event) outcome {
 // should have had its final event by then, or been given up by confirm; one
 // that a panic left open is canceled, and nobody waits for its end.
 func (c *call) close() {
+	c.unwatch()
 	c.kill()
 	if c.unfollow != nil {
 		if c.unfollow() {

@@ -59,7 +59,7 @@ func (g *Gateway) routes() http.Handler {
 	if g.cfg.WebSocket != nil {
 		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)
 	}
-	call := watched(g.handle(g.call))
+	call := g.handle(g.call)
 	r.Handle(callPath+"{uri}", call)
 	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.guarded).Handler(postsFirst(call, r))
 }
@@ -67,11 +67,11 @@ func (g *Gateway) routes() http.Handler {
 // postsFirst hands POST /call/{uri} to call without a look at the other routes:
 // it is what nearly all requests are, and routing one allocates four objects,
 // with a copy of the request. All else is for rest, which knows the same route.
-func postsFirst(call, rest http.Handler) http.Handler {
+func postsFirst(call http.HandlerFunc, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		uri, ok := strings.CutPrefix(routedPath(r), callPath)
 		if ok && r.Method == http.MethodPost && uri != "" && !strings.Contains(uri, "/") {
-			call.ServeHTTP(w, r)
+			call(w, r)
 			return
 		}
 		rest.ServeHTTP(w, r)

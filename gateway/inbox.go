@@ -94,9 +94,7 @@ func (b *inbox) put(e event) bool {
 	case b.err != nil:
 		return true
 	case b.events >= b.maxEvents || b.bytes >= b.maxBytes:
-		b.err, b.discard = errSlowConsumer, true
-		b.relieve()
-		b.signal()
+		b.abandon(errSlowConsumer)
 		return false
 	}
 	b.append(e)
@@ -131,6 +129,24 @@ func (b *inbox) fail(err error) {
 		b.relieve()
 		b.signal()
 	}
+}
+
+// cutOff ends the inbox with err unless it has ended already: nobody is there
+// to be told anything. What is queued is lost.
+func (b *inbox) cutOff(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil && !b.closed {
+		b.abandon(err)
+	}
+}
+
+// abandon ends the inbox with err, while its call goes on and has yet to be
+// canceled. The caller holds b.mu.
+func (b *inbox) abandon(err error) {
+	b.err, b.discard = err, true
+	b.relieve()
+	b.signal()
 }
 
 // drain forgets what is queued, and any failure, and from now on keeps final

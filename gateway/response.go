@@ -129,7 +129,9 @@ func serverTiming(gateway, callee time.Duration) string {
 
 // appendMillis appends d in milliseconds with two decimals.
 func appendMillis(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, float64(d.Microseconds())/1000, 'f', 2, 64)
+	hundredths := d.Microseconds() / 10
+	b = strconv.AppendInt(b, hundredths/100, 10)
+	return append(b, '.', byte('0'+hundredths/10%10), byte('0'+hundredths%10))
 }
 
 // A shape is what a result looks like.

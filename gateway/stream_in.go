@@ -26,6 +26,7 @@ func (g *Gateway) streamIn(w http.ResponseWriter, r *http.Request, c *call, q *r
 	}
 	sendContinue(w, r)
 	ctx := c.follow(r.Context())
+	c.watch(r)
 	out := g.newStreamOut(w, r, c, q)
 	out.upload = g.startUpload(ctx, w, r, c, q)
 	defer out.upload.cut() // if something below panics

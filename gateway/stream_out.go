@@ -26,6 +26,7 @@ func (g *Gateway) streamOut(w http.ResponseWriter, r *http.Request, c *call, q *
 		return err
 	}
 	ctx := c.follow(r.Context())
+	c.watch(r)
 	if err := c.submit(ctx, q.callOptions(), q.payload); err != nil {
 		return g.forsake(recordOf(w), r, c, err) //nolint:contextcheck // the CANCEL outlives the request
 	}
@@ -267,7 +268,7 @@ func (o *streamOut) write() error {
 		piece := rest[:min(len(rest), writeSize)]
 		rest = rest[len(piece):]
 		o.extend()
-		if _, err := o.w.Write(piece); err != nil { //nolint:gosec // the type is no HTML, and nobody sniffs
+		if _, err := o.w.Write(piece); err != nil {
 			return o.broken(err)
 		}
 	}

@@ -87,6 +87,7 @@ func (g *Gateway) readPayload(w http.ResponseWriter, r *http.Request, q *request
 // unary makes one call and answers with its result.
 func (g *Gateway) unary(w http.ResponseWriter, r *http.Request, c *call, q *request) error {
 	rec := recordOf(w)
+	c.watch(r)
 	sent := time.Now()
 	err := c.submit(r.Context(), q.callOptions(), q.payload)
 	if err != nil {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"syscall"
@@ -30,35 +29,43 @@ type watcher struct {
 	stopped bool
 
 	scanning sync.Mutex // held by scan, so that stop can wait for it
-	scratch  []*watch   // owned by scan
+	scratch  []sighting // owned by scan
 }
 
-// A watch is one call on one connection.
+// A watch is one call on one connection. While it is added it does not change.
 type watch struct {
 	socket syscall.RawConn
-	gone   func()
+	gone   func() // must not block, nor call the watcher
 }
 
-// add calls gone, at most a few times and on a goroutine of the watcher, after
-// the peer of socket left. gone must not block. The returned function ends the
-// watch; gone may be running when it returns.
-func (w *watcher) add(socket syscall.RawConn, gone func()) (remove func()) {
-	item := &watch{socket: socket, gone: gone}
+// A sighting is a watch as a scan found it: a call that ended meanwhile may be
+// used again, for a client on another connection.
+type sighting struct {
+	item   *watch
+	socket syscall.RawConn
+}
+
+// add makes the watcher call item.gone, once and on a goroutine of its own,
+// after the peer of item.socket left.
+func (w *watcher) add(item *watch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {
-		return func() {}
+		return
 	}
 	if w.watched == nil {
 		w.watched = make(map[*watch]struct{})
 	}
 	w.watched[item] = struct{}{}
 	w.arm()
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.watched, item)
-	}
+}
+
+// remove ends a watch; gone does not run any more when it returns. Those that
+// are not watched may be removed too.
+func (w *watcher) remove(item *watch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.watched, item)
 }
 
 // arm makes scan run after a while; w.mu is held.
@@ -84,13 +91,13 @@ func (w *watcher) scan() {
 	w.mu.Lock()
 	list := w.scratch[:0]
 	for item := range w.watched {
-		list = append(list, item)
+		list = append(list, sighting{item, item.socket})
 	}
 	w.mu.Unlock()
 
-	for _, item := range list {
-		if !connected(item.socket) {
-			item.gone()
+	for _, seen := range list {
+		if !connected(seen.socket) {
+			w.report(seen)
 		}
 	}
 	clear(list)
@@ -100,6 +107,16 @@ func (w *watcher) scan() {
 	w.scratch = list
 	w.armed = false
 	w.arm()
+}
+
+// report ends the watch of a client that left, unless it has ended already.
+func (w *watcher) report(left sighting) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.watched[left.item]; ok && left.item.socket == left.socket {
+		delete(w.watched, left.item)
+		left.item.gone()
+	}
 }
 
 // stop ends all watches and waits for a scan at work.
@@ -115,21 +132,34 @@ func (w *watcher) stop() {
 	defer w.scanning.Unlock()
 }
 
-// watched makes the context of a request end with cause errClientGone when its
-// client hangs up while next runs. It leaves requests alone that did not come
-// through a [Server], and HTTP/2, where net/http notices by itself.
-func watched(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, ok := r.Context().Value(clientConnKey{}).(*clientConn)
-		if !ok || r.ProtoMajor != 1 || c.socket == nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctx, cancel := context.WithCancelCause(r.Context())
-		defer cancel(nil)
-		defer c.watcher.add(c.socket, func() { cancel(errClientGone) })()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
+// watch gives the call up when the client of r hangs up, until close. It leaves
+// requests alone that did not come through a [Server], and HTTP/2, where
+// net/http notices by itself.
+func (c *call) watch(r *http.Request) {
+	client, ok := r.Context().Value(clientConnKey{}).(*clientConn)
+	if !ok || r.ProtoMajor != 1 || client.socket == nil {
+		return
+	}
+	c.watcher = client.watcher
+	c.presence.socket = client.socket
+	c.watcher.add(&c.presence)
+}
+
+// unwatch ends what watch began.
+func (c *call) unwatch() {
+	if c.watcher != nil {
+		c.watcher.remove(&c.presence)
+		c.watcher, c.presence.socket = nil, nil
+	}
+}
+
+// clientLeft is what the watcher calls.
+func (c *call) clientLeft() {
+	if c.cancel != nil {
+		c.cancel(errClientGone)
+		return
+	}
+	c.inbox.cutOff(errClientGone)
 }
 
 // connected reports whether the TCP connection stands in both directions. It

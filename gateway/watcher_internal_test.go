@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -113,21 +114,77 @@ func TestWatcherRests(t *testing.T) {
 	t.Parallel()
 	var w watcher
 	socket := rawConn(t)
-	remove := w.add(socket, func() { t.Error("gone was called for a connection that stands") })
+	item := &watch{socket, func() { t.Error("gone was called for a connection that stands") }}
+	w.add(item)
 	if armed, _ := state(&w); !armed {
 		t.Error("a watch did not arm the timer")
 	}
 	w.scan()
-	remove()
+	w.remove(item)
 	w.scan()
 	if armed, watched := state(&w); armed || watched > 0 {
 		t.Errorf("armed = %t with %d watches, want false with 0", armed, watched)
 	}
 	w.stop()
-	w.add(socket, func() { t.Error("gone was called after stop") })()
+	w.add(&watch{socket, func() { t.Error("gone was called after stop") }})
 	if armed, _ := state(&w); armed {
 		t.Error("a watch after stop armed the timer")
 	}
+}
+
+// TestWatchesAreReused: a scan that saw a client leave does not take the next
+// client of the same watch for it.
+func TestWatchesAreReused(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the state of sockets is only asked for on Linux")
+	}
+	var w watcher
+	here, left := rawConn(t), rawConn(t)
+	if err := left.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }); err != nil {
+		t.Fatal(err)
+	}
+	wrong := errors.New("no client left, but one was reported")
+	reports := make(chan error, 1)
+	item := &watch{gone: func() {}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 2000 {
+			item.socket, item.gone = left, func() {}
+			w.add(item)
+			w.remove(item)
+			item.socket, item.gone = here, func() { reports <- wrong }
+			w.add(item)
+			w.remove(item)
+		}
+	}()
+	for ended := false; !ended; {
+		w.scan()
+		select {
+		case err := <-reports:
+			t.Error(err)
+			ended = true
+		case <-done:
+			ended = true
+		default:
+		}
+	}
+	<-done
+	w.stop()
+}
+
+// watched makes the context of a request end when its client hangs up.
+func watched(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		client := r.Context().Value(clientConnKey{}).(*clientConn)
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		item := &watch{client.socket, func() { cancel(errClientGone) }}
+		client.watcher.add(item)
+		defer client.watcher.remove(item)
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 func state(w *watcher) (armed bool, watched int) {
@@ -153,9 +210,10 @@ func rawConn(t testing.TB) syscall.RawConn {
 
 func BenchmarkWatcher(b *testing.B) {
 	var w watcher
-	socket := rawConn(b)
+	item := &watch{rawConn(b), func() {}}
 	b.ReportAllocs()
 	for b.Loop() {
-		w.add(socket, func() {})()
+		w.add(item)
+		w.remove(item)
 	}
 }
