@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -62,6 +63,7 @@ func (s *Session) Submit(ctx context.Context, m wamp.Message) error {
 	b := s.realm.router.batch()
 	defer s.realm.router.release(b)
 	err := s.Receive(b, m)
+	runtime.Gosched() // who else is about to submit fills the same outboxes: they are flushed once
 	b.Flush()
 	if b.Congested() {
 		_ = b.Drained(ctx) // that ctx ended is for the caller to notice: m is on its way
