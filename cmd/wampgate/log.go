@@ -23,7 +23,7 @@ func newLog(w io.Writer, format, level string) *slog.Logger {
 // SIGKILL loses at most the lines of the last 100 ms. The caller calls stop
 // when nobody needs the log any more.
 func newBufferedLog(ctx context.Context, w io.Writer, format, level string) (log *slog.Logger, stop func()) {
-	buffer := &logBuffer{to: w}
+	buffer := newLogBuffer(w)
 	log = slog.New(urgentHandler{newLog(buffer, format, level).Handler(), buffer})
 	end := func() { _ = buffer.Stop() } // a log that cannot be written has nowhere to tell
 	unfollow := context.AfterFunc(ctx, end)

@@ -19,17 +19,29 @@ const (
 // noticeable part of what an HTTP call costs. What comes after a quiet logDelay
 // is written at once, what follows it within that time together.
 //
-// It holds at most logPiece bytes, and whoever fills it writes: a reader of the
-// log that cannot keep up slows its writers down, as without a buffer. Its
-// methods may be called at once from any goroutine.
+// It gathers at most logPiece bytes while as many are written. A timer's
+// goroutine writes what is half a piece or due; whoever fills a whole one before
+// waits, and writes: a reader of the log that cannot keep up slows its writers
+// down, as without a buffer. Its methods may be called at once from any
+// goroutine.
 type logBuffer struct {
 	to io.Writer
 
-	mu      sync.Mutex // guards the following fields, and serializes writes
-	lines   []byte
+	mu      sync.Mutex  // guards the following fields
+	lines   []byte      // gathered
+	spare   []byte      // to gather in next; nil while it is written
+	writing bool        // somebody writes, without the lock
+	written sync.Cond   // signals that writing is false; L is &mu
 	timer   *time.Timer // nil until the first line
 	armed   bool        // the timer will run, or runs, tick
+	hurried bool        // which it does at once
 	stopped bool        // nothing is gathered any more
+}
+
+func newLogBuffer(to io.Writer) *logBuffer {
+	b := &logBuffer{to: to}
+	b.written.L = &b.mu
+	return b
 }
 
 // Write takes one or more whole lines. The error is that of the writer below,
@@ -37,22 +49,25 @@ type logBuffer struct {
 func (b *logBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.stopped {
-		return b.to.Write(p)
-	}
-	if !b.armed {
-		b.arm()
-		return b.to.Write(p)
-	}
-	if len(b.lines)+len(p) > logPiece {
+	for len(b.lines) > 0 && len(b.lines)+len(p) > logPiece {
 		if err := b.write(); err != nil {
 			return 0, err
 		}
 	}
-	if len(p) > logPiece {
-		return b.to.Write(p)
-	}
 	b.lines = append(b.lines, p...)
+	quiet := !b.armed && !b.stopped
+	if quiet {
+		b.arm()
+	}
+	if quiet || b.stopped || len(b.lines) > logPiece {
+		if err := b.write(); err != nil {
+			return 0, err
+		}
+	}
+	if len(b.lines) >= logPiece/2 && !b.hurried && !b.stopped {
+		b.hurried = true
+		b.timer.Reset(0)
+	}
 	return len(p), nil
 }
 
@@ -89,21 +104,36 @@ func (b *logBuffer) arm() {
 func (b *logBuffer) tick() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.hurried = false
 	if len(b.lines) == 0 || b.stopped {
 		b.armed = false
 		return
 	}
 	_ = b.write() // a log has nowhere to tell
-	b.arm()
+	if b.armed = false; !b.stopped {
+		b.arm()
+	}
 }
 
-// write writes what was gathered; b.mu is held.
+// write writes what was gathered. b.mu is held, and let go of meanwhile: the
+// next lines need not wait.
 func (b *logBuffer) write() error {
+	for b.writing {
+		b.written.Wait()
+	}
 	if len(b.lines) == 0 {
 		return nil
 	}
-	_, err := b.to.Write(b.lines)
-	b.lines = b.lines[:0]
+	lines := b.lines
+	b.lines, b.spare, b.writing = b.spare[:0], nil, true
+	b.mu.Unlock()
+	_, err := b.to.Write(lines)
+	b.mu.Lock()
+	if cap(lines) <= 2*logPiece {
+		b.spare = lines
+	}
+	b.writing = false
+	b.written.Broadcast()
 	return err
 }
 

@@ -58,7 +58,7 @@ func TestLogBufferTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &pieceWriter{}
-		b := &logBuffer{to: w}
+		b := newLogBuffer(w)
 		put(t, b, "a\n")
 		w.want(t, "after quiet", "a\n")
 		put(t, b, "b\n", "c\n")
@@ -94,7 +94,7 @@ func TestLogBufferIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &pieceWriter{}
-		b := &logBuffer{to: w}
+		b := newLogBuffer(w)
 		half, whole := strings.Repeat("h", logPiece/2), strings.Repeat("w", logPiece+1)
 		put(t, b, "a", half, half)
 		w.want(t, "full", "a")
@@ -143,7 +143,7 @@ func TestBufferedLog(t *testing.T) {
 func TestLogBufferLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := &pieceWriter{}
-	b := &logBuffer{to: w}
+	b := newLogBuffer(w)
 	const writers, lines = 8, 2000
 	var work sync.WaitGroup
 	for i := range writers {
