@@ -85,7 +85,7 @@ func othersGoOn(ctx context.Context, t *testing.T, g *gateway, flooded <-chan er
 // Nobody else notices.
 func TestSlowCaller(t *testing.T) {
 	t.Parallel()
-	ctx, g := within(t, 2*patience), start(t, "--write-timeout=2s")
+	ctx, g := within(t, 2*patience), start(t, "--stall-timeout=2s")
 	callee := join(ctx, t, g)
 	callee.register(ctx, t, 1, "test.flood")
 	slow := dialQuiet(ctx, t, g)

@@ -110,7 +110,7 @@ func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.
 		HelloTimeout:   s.HelloTimeout,
 		PingInterval:   s.PingInterval,
 		PingTimeout:    s.PingTimeout,
-		WriteTimeout:   s.WriteTimeout,
+		WriteTimeout:   s.StallTimeout,
 		MaxConns:       s.MaxSessions,
 	}
 }

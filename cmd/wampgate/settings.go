@@ -42,7 +42,8 @@ type settings struct {
 	HelloTimeout  time.Duration `group:"Timeouts" default:"10s" help:"How long a WebSocket peer may take to say HELLO."`
 	PingInterval  time.Duration `group:"Timeouts" default:"30s" help:"Time between the pings of a WebSocket peer."`
 	PingTimeout   time.Duration `group:"Timeouts" default:"20s" help:"How long it may be silent after one."`
-	WriteTimeout  time.Duration `group:"Timeouts" default:"30s" help:"How long a peer may take no bytes before it is cut off."`
+	StallTimeout  time.Duration `group:"Timeouts" default:"60s" help:"How long a WAMP peer may take no bytes before it is cut off."`
+	WriteTimeout  time.Duration `group:"Timeouts" default:"30s" help:"The same for an HTTP client."`
 	Drain         time.Duration `group:"Timeouts" default:"20s" help:"How long calls in flight may go on after SIGTERM."`
 
 	LogFormat string `group:"Logs" default:"text" enum:"text,json" help:"Format of the log: ${enum}."`
@@ -120,7 +121,7 @@ func (s *settings) limitFaults() []fault {
 		"max-calls-each": int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
 		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),
 		"kill-grace": int64(s.KillGrace), "hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
-		"ping-timeout": int64(s.PingTimeout), "write-timeout": int64(s.WriteTimeout),
+		"ping-timeout": int64(s.PingTimeout), "stall-timeout": int64(s.StallTimeout), "write-timeout": int64(s.WriteTimeout),
 		"drain": int64(s.Drain) + 1,
 	} {
 		if n <= 0 {

@@ -107,9 +107,6 @@ func excuse(m wamp.Message, err error) (reason wamp.URI, text string) {
 			return wamp.ErrUnavailable, "the callee does not keep up with its calls"
 		}
 	case *wamp.Result:
-		if full && m.Details.Progress {
-			return wamp.ErrNetworkFailure, "the caller does not keep up with the results"
-		}
 	case *wamp.Error:
 		if m.Origin != wamp.OriginCallee {
 			return "", ""
@@ -118,6 +115,8 @@ func excuse(m wamp.Message, err error) (reason wamp.URI, text string) {
 		return "", ""
 	}
 	switch {
+	case full:
+		return wamp.ErrNetworkFailure, "the caller does not keep up with its answers"
 	case errors.Is(err, ErrTooLarge):
 		return wamp.ErrPayloadSizeExceeded, err.Error()
 	case errors.Is(err, wamp.ErrUntranscodable):

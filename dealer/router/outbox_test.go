@@ -44,15 +44,15 @@ func TestInvocationRefused(t *testing.T) {
 	}
 }
 
-// A caller whose outbox refuses a result because it is full is cut off; if it
-// is the result's fault, the caller is told so.
+// A caller whose outbox refuses a result gets an ERROR in its place, unless it
+// is broken; then it is cut off.
 func TestResultRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		err  error
 		want string // to the caller; empty if it is cut off
 	}{
-		{router.ErrFull, ""},
+		{router.ErrFull, `[8, 48, 1, {}, "wamp.error.network_failure", "*"]`},
 		{errors.New("anything else"), ""},
 		{router.ErrTooLarge, `[8, 48, 1, {}, "wamp.error.payload_size_exceeded", "*"]`},
 		{wamp.ErrUntranscodable, `[8, 48, 1, {}, "wamp.error.invalid_argument", "*"]`},

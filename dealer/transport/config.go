@@ -15,7 +15,7 @@ const (
 	DefaultHelloTimeout = 10 * time.Second
 	DefaultPingInterval = 30 * time.Second
 	DefaultPingTimeout  = 20 * time.Second
-	DefaultWriteTimeout = 30 * time.Second
+	DefaultWriteTimeout = 60 * time.Second
 	DefaultCloseTimeout = 5 * time.Second
 	DefaultMaxConns     = 100_000
 )
@@ -40,9 +40,9 @@ type Config struct {
 
 	// Queue bounds the bytes that wait for a peer to take them. From a quarter
 	// on the peer is congested and its senders pause, until no more than an
-	// eighth is left. A full queue refuses calls and progressive results; a
-	// quarter more is left for messages whose loss ends the session. Default
-	// 4 MiB.
+	// eighth is left. A full queue refuses calls and the answers of callees; a
+	// quarter more is left for the errors that take their place, and whatever
+	// else ends the session if it is lost. Default 4 MiB.
 	Queue int
 
 	// HelloTimeout is how long a connection may be without a session. Default
@@ -54,7 +54,7 @@ type Config struct {
 	PingInterval, PingTimeout time.Duration
 
 	// WriteTimeout is how long a peer may take no bytes while there are some
-	// for it. Default 30 s.
+	// for it. Default 60 s.
 	WriteTimeout time.Duration
 
 	// CloseTimeout bounds the time to send what is left and for the closing

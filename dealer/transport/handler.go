@@ -71,6 +71,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // accept makes the handshake. If that fails, the request has been answered.
 func (h *Handler) accept(p *peer, w http.ResponseWriter, r *http.Request, subprotocol string, s wamp.Serializer) bool {
 	open := func(conn net.Conn) *socket {
+		// WriteTimeout shall decide, not what was good for the HTTP request.
+		if err := setUserTimeout(conn, h.config.WriteTimeout+h.config.CloseTimeout); err != nil {
+			h.config.Log.Debug("peers that take nothing may be given up early", "peer", p.name, "err", err)
+		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		p.out = newOutbox(conn, s, &h.config, &h.buffers)

@@ -114,13 +114,13 @@ func (o *outbox) room() *buffer {
 }
 
 // limit returns how full the queue may be for m to be taken: messages that the
-// peer can do without leave room for the others.
+// dealer can put an ERROR in place of leave room for it.
 func (o *outbox) limit(m wamp.Message) int {
 	switch m := m.(type) {
-	case *wamp.Invocation:
+	case *wamp.Invocation, *wamp.Result:
 		return o.config.Queue
-	case *wamp.Result:
-		if m.Details.Progress {
+	case *wamp.Error:
+		if m.Origin == wamp.OriginCallee {
 			return o.config.Queue
 		}
 	}

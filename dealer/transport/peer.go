@@ -64,11 +64,21 @@ func (p *peer) serve() {
 	if p.session != nil {
 		p.session.Leave()
 	}
-	p.config.Log.Debug("connection ends", "peer", p.name, "status", int(end.code), "reason", end.reason)
+	p.logEnd(end)
 	p.close(end)
 	p.reader.release()
 	p.socket.release()
 	p.out.stop()
+}
+
+// logEnd says why the connection ends. Operators should know of peers that are
+// given up while their connection stands.
+func (p *peer) logEnd(end ending) {
+	log := p.config.Log.Debug
+	if reason := p.out.closed(); errors.Is(reason, errWriteTimeout) || errors.Is(reason, errPingTimeout) {
+		log = p.config.Log.Warn
+	}
+	log("connection ends", "peer", p.name, "status", int(end.code), "reason", end.reason)
 }
 
 // read handles messages until one of them, the peer or the router ends the
