@@ -203,7 +203,7 @@ func withoutComments(text string) string {
 // rewrites it.
 func TestSettingsInREADME(t *testing.T) {
 	t.Parallel()
-	const path, begin, end = "../../README.md", "<!-- settings -->\n", "<!-- /settings -->\n"
+	const path, begin, end = "README.md", "<!-- settings -->\n", "<!-- /settings -->\n"
 	readme, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
