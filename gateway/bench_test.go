@@ -54,23 +54,33 @@ func BenchmarkCallLogged(b *testing.B) {
 
 func benchmarkCall(b *testing.B, r *realm, text string, change ...func(*gateway.Config)) {
 	b.Helper()
-	g := newGateway(b, r, append(change, nil)[0])
+	call, w := repeatedCall(b, r, text, change...)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		call()
+	}
+	if w.status != http.StatusOK {
+		b.Errorf("status %d", w.status)
+	}
+}
+
+// repeatedCall returns a function that makes one POST to test.echo, and the
+// writer of its answer.
+func repeatedCall(tb testing.TB, r *realm, text string, change ...func(*gateway.Config)) (call func(), w *sink) {
+	tb.Helper()
+	g := newGateway(tb, r, append(change, nil)[0])
 	req := newRequest(http.MethodPost, "/call/test.echo")
 	req.Header["Content-Type"] = []string{jsonType}
 	req.Header["Accept"] = []string{"*/*"}
 	req.ContentLength = int64(len(text))
-	w := &sink{header: make(http.Header)}
+	w = &sink{header: make(http.Header)}
 	data := &body{}
-	b.ReportAllocs()
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
+	return func() {
 		data.Reset([]byte(text))
 		req.Body = data
 		clear(w.header)
 		g.ServeHTTP(w, req)
 		r.calls = r.calls[:0]
-	}
-	if w.status != http.StatusOK {
-		b.Errorf("status %d", w.status)
-	}
+	}, w
 }

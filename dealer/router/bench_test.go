@@ -24,11 +24,11 @@ func (*sink) Congested() bool               { return false }
 func (*sink) Drained(context.Context) error { return nil }
 func (*sink) Close(error)                   {}
 
-func benchSession(b *testing.B, r *router.Router, out router.Outbox) *router.Session {
-	b.Helper()
+func openSession(tb testing.TB, r *router.Router, out router.Outbox) *router.Session {
+	tb.Helper()
 	s, err := r.JoinLocal(wamptest.Realm, wamp.Identity{}, wamp.Roles{Caller: true, Callee: true}, "", out)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -38,7 +38,7 @@ func benchSession(b *testing.B, r *router.Router, out router.Outbox) *router.Ses
 func BenchmarkCall(b *testing.B) {
 	r := newRouter(dealer.Config{})
 	out := &sink{}
-	caller, callee := benchSession(b, r, &sink{}), benchSession(b, r, out)
+	caller, callee := openSession(b, r, &sink{}), openSession(b, r, out)
 	var batch router.Batch
 	if err := callee.Receive(&batch, &wamp.Register{Request: 1, Procedure: "com.example.a"}); err != nil {
 		b.Fatal(err)
@@ -64,6 +64,6 @@ func BenchmarkJoinLeave(b *testing.B) {
 	r := newRouter(dealer.Config{})
 	b.ReportAllocs()
 	for b.Loop() {
-		benchSession(b, r, &sink{}).Leave()
+		openSession(b, r, &sink{}).Leave()
 	}
 }
