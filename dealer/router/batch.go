@@ -27,6 +27,7 @@ import (
 // ERROR, and if even that is refused, the session is cut off.
 type Batch struct {
 	flushes uint64 // a new number makes the marks that sessions keep void
+	now     time.Time // of all messages until the next flush; zero until the first
 	dirty   []Outbox
 	waits   []wait
 	ended   []ended
@@ -52,6 +53,16 @@ func (b *Batch) Flush() {
 	}
 	b.dirty = b.dirty[:0]
 	b.flushes++
+	b.now = time.Time{}
+}
+
+// time returns when the messages of the batch came. They came together, and to
+// ask for the time of each would be a twentieth of what a small call costs.
+func (b *Batch) time() time.Time {
+	if b.now.IsZero() {
+		b.now = time.Now()
+	}
+	return b.now
 }
 
 // Congested reports that a receiver cannot keep up and the goroutine should

@@ -65,7 +65,7 @@ func (r *realm) join(s *Session, roles wamp.Roles, agent string, welcome *wamp.W
 }
 
 func (r *realm) receive(b *Batch, s *Session, m wamp.Message) error {
-	now := time.Now()
+	now := b.time()
 	r.mu.Lock()
 	defer r.crashOnPanic(m.Type())
 	err := r.step(b, now, s, m)
