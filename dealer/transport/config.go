@@ -30,12 +30,12 @@ type Config struct {
 	// get status 403. Requests without an Origin do not come from a page.
 	OriginPatterns []string
 
-	// MaxFrame bounds the bytes of a message from a peer; a larger one closes
-	// the connection with status 1009. Default 1 MiB.
+	// MaxFrame bounds the bytes of a message from a peer, or of a batch; a larger
+	// one closes the connection with status 1009. Default 1 MiB.
 	MaxFrame int
 
-	// MaxFrameOut bounds the bytes of a message to a peer; a call that needs a
-	// larger one ends with wamp.error.payload_size_exceeded. Default 4 MiB.
+	// MaxFrameOut bounds the bytes of a message to a peer, and of a batch; a call
+	// that needs a larger message ends with wamp.error.payload_size_exceeded. Default 4 MiB.
 	MaxFrameOut int
 
 	// Queue bounds the bytes that wait for a peer to take them. From a quarter

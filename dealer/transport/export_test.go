@@ -1,6 +1,10 @@
 package transport
 
-import "net"
+import (
+	"net"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
 
 // Unmask is unmask.
 func Unmask(b []byte, key uint32) uint32 { return unmask(b, key) }
@@ -32,3 +36,37 @@ func (m *MessageReader) Held() int {
 
 // OnDry makes dry run before each wait for input.
 func (m *MessageReader) OnDry(dry func()) { m.r.socket.dry = dry }
+
+// Merge puts payloads into frames of a batched connection, pings between them
+// where a payload is "ping", and returns what would be written.
+func Merge(s wamp.Serializer, limit int, payloads ...string) []byte {
+	f := newFormat(s, batched, limit)
+	b := &buffer{}
+	for _, p := range payloads {
+		if p == "ping" {
+			b.bytes = append(b.bytes, framePing, 0)
+			continue
+		}
+		var blank [maxHeader]byte
+		header, start := headerLen(len(p)), len(b.bytes)
+		b.bytes = append(append(b.bytes, blank[:header]...), p...)
+		putHeader(b.bytes[start:], f.first, len(p))
+	}
+	return f.mergeAll(b, &bufferPool{}).bytes
+}
+
+// Cut cuts a batch into its messages, up to the first error.
+func Cut(s wamp.Serializer, batch []byte) (messages [][]byte, err error) {
+	f := newFormat(s, batched, 0)
+	for {
+		message, rest, err := f.cut(batch)
+		if err != nil {
+			return messages, err
+		}
+		messages = append(messages, message)
+		if len(rest) == 0 {
+			return messages, nil
+		}
+		batch = rest
+	}
+}

@@ -20,24 +20,41 @@ const (
 
 const maxHeader = 10 // of a frame that is not masked
 
+// A framing is how messages are told from each other on a connection.
+type framing uint8
+
+const (
+	webSocket framing = iota // a message is a WebSocket message
+	batched                  // a WebSocket message holds one message or more
+)
+
 // A format is how the messages to one peer are put into frames.
 type format struct {
 	serializer wamp.Serializer
-	first      byte // octet of each frame
+	framing    framing
+	first      byte // octet of each WebSocket frame with a message
+	separator  byte // behind each message of a batch in JSON
 	limit      int  // bytes of a message
 }
 
-func newFormat(s wamp.Serializer, limit int) format {
-	if s.Binary() {
-		return format{s, frameBinary, limit}
+func newFormat(s wamp.Serializer, framing framing, limit int) format {
+	f := format{s, framing, frameBinary, recordSeparator, limit}
+	if !s.Binary() {
+		f.first = frameText
 	}
-	return format{s, frameText, limit}
+	return f
 }
+
+// opcode returns the opcode of the WebSocket messages of both sides.
+func (f format) opcode() byte { return f.first & maskOpcode }
 
 // append appends m as one frame. The error wraps [wamp.ErrUntranscodable] if m
 // has no form in the serializer, and [router.ErrTooLarge] if it has too large
 // a one; dst is then returned as it came.
 func (f format) append(dst []byte, m wamp.Message) ([]byte, error) {
+	if f.framing == batched {
+		return f.appendElement(dst, m)
+	}
 	start := len(dst)
 	var blank [maxHeader]byte
 	header := headerLen(sizeHint(m))
@@ -47,15 +64,27 @@ func (f format) append(dst []byte, m wamp.Message) ([]byte, error) {
 	}
 	size := len(out) - start - header
 	if size > f.limit {
-		return dst, fmt.Errorf("%w: more than %d bytes", router.ErrTooLarge, f.limit)
+		return dst, f.tooLarge()
 	}
+	return seal(out, start, header, f.first), nil
+}
+
+func (f format) tooLarge() error {
+	return fmt.Errorf("%w: more than %d bytes", router.ErrTooLarge, f.limit)
+}
+
+// seal makes a frame of out[start:], which is room for a header of that many
+// bytes with the payload behind it.
+func seal(out []byte, start, header int, first byte) []byte {
+	size := len(out) - start - header
 	if exact := headerLen(size); exact != header { // the hint was wrong
+		var blank [maxHeader]byte
 		out = append(out, blank[:max(0, exact-header)]...)
 		copy(out[start+exact:], out[start+header:start+header+size])
 		out = out[:start+exact+size]
 	}
-	putHeader(out[start:], f.first, size)
-	return out, nil
+	putHeader(out[start:], first, size)
+	return out
 }
 
 // headerLen returns the length of the header of a frame with size bytes of

@@ -27,7 +27,7 @@ func loopback(t testing.TB, c transport.Config) *wamptest.Server {
 func TestHandshake(t *testing.T) {
 	t.Parallel()
 	s := loopback(t, transport.Config{OriginPatterns: []string{"*.example.com", "https://console.example.org"}})
-	const known = "wamp.2.json, wamp.2.msgpack, wamp.2.cbor"
+	const known = "wamp.2.json, wamp.2.msgpack, wamp.2.cbor, wamp.2.json.batched, wamp.2.msgpack.batched, wamp.2.cbor.batched"
 	for _, test := range []struct {
 		name     string
 		upgrade  bool
@@ -40,6 +40,8 @@ func TestHandshake(t *testing.T) {
 		{"json", true, []string{"wamp.2.json"}, "", 101, "wamp.2.json", ""},
 		{"client's order", true, []string{"wamp.2.cbor, wamp.2.json"}, "", 101, "wamp.2.cbor", ""},
 		{"first known", true, []string{"wamp.2.flatbuffers", "wamp.2.msgpack, wamp.2.json"}, "", 101, "wamp.2.msgpack", ""},
+		{"batched", true, []string{"wamp.2.msgpack.batched, wamp.2.json"}, "", 101, "wamp.2.msgpack.batched", ""},
+		{"batched twice", true, []string{"wamp.2.json.batched.batched", "wamp.2.cbor.batched"}, "", 101, "wamp.2.cbor.batched", ""},
 		{"none known", true, []string{"wamp.2.ubjson, soap"}, "", 400, "", known},
 		{"none offered", true, nil, "", 400, "", known},
 		{"no WebSocket", false, nil, "", 426, "", ""},

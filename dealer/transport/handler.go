@@ -38,24 +38,19 @@ func New(c Config) *Handler {
 // ServeHTTP upgrades a request. It returns after the handshake; the connection
 // goes on until it ends by itself or with Shutdown.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	subprotocol, serializer, ok := negotiate(r.Header)
+	subprotocol, format, ok := negotiate(r.Header, h.config.MaxFrameOut)
 	if !ok && isUpgrade(r.Header) {
 		http.Error(w, "none of the subprotocols offered is spoken here; these are: "+strings.Join(Subprotocols(), ", "),
 			http.StatusBadRequest)
 		return
 	}
-	p := &peer{
-		config:  &h.config,
-		name:    r.RemoteAddr,
-		decoder: wamp.NewDecoder(serializer),
-		batch:   &router.Batch{},
-	}
-	p.heartbeat.peer = p
+	p := h.newPeer(r.RemoteAddr)
+	p.decoder = wamp.NewDecoder(format.serializer)
 	if !h.enter(p) {
 		http.Error(w, "no room for more connections", http.StatusServiceUnavailable)
 		return
 	}
-	if !h.accept(p, w, r, subprotocol, serializer) {
+	if !h.accept(p, w, r, subprotocol, format) {
 		h.leave(p)
 		return
 	}
@@ -68,21 +63,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 }
 
+// newPeer returns a peer that has no connection yet.
+func (h *Handler) newPeer(name string) *peer {
+	p := &peer{config: &h.config, name: name, batch: &router.Batch{}}
+	p.heartbeat.peer = p
+	return p
+}
+
+// open gives p its connection.
+func (h *Handler) open(p *peer, conn net.Conn, f format) {
+	// WriteTimeout shall decide, not what was good for the HTTP request.
+	if err := setUserTimeout(conn, h.config.WriteTimeout+h.config.CloseTimeout); err != nil {
+		h.config.Log.Debug("peers that take nothing may be given up early", "peer", p.name, "err", err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p.out = newOutbox(conn, f, &h.config, &h.buffers)
+	p.socket = newSocket(conn, p.batch.Flush, &h.inputs)
+	p.reader = reader{socket: p.socket, limit: h.config.MaxFrame, buffers: &h.buffers, control: p.out.control}
+	if h.closing {
+		p.out.Close(router.ErrShutdown)
+	}
+}
+
 // accept makes the handshake. If that fails, the request has been answered.
-func (h *Handler) accept(p *peer, w http.ResponseWriter, r *http.Request, subprotocol string, s wamp.Serializer) bool {
+func (h *Handler) accept(p *peer, w http.ResponseWriter, r *http.Request, subprotocol string, f format) bool {
 	open := func(conn net.Conn) *socket {
-		// WriteTimeout shall decide, not what was good for the HTTP request.
-		if err := setUserTimeout(conn, h.config.WriteTimeout+h.config.CloseTimeout); err != nil {
-			h.config.Log.Debug("peers that take nothing may be given up early", "peer", p.name, "err", err)
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		p.out = newOutbox(conn, s, &h.config, &h.buffers)
-		p.socket = newSocket(conn, p.batch.Flush, &h.inputs)
-		p.reader = reader{socket: p.socket, limit: h.config.MaxFrame, buffers: &h.buffers, control: p.out.control}
-		if h.closing {
-			p.out.Close(router.ErrShutdown)
-		}
+		h.open(p, conn, f)
 		return p.socket
 	}
 	ws, err := websocket.Accept(&hijacker{w, open}, r, &websocket.AcceptOptions{

@@ -29,7 +29,7 @@ var (
 type outbox struct {
 	conn    net.Conn // below the WebSocket
 	try     *tryWriter
-	format  format
+	format  format // changed by the reader alone, with mu held and no session open
 	config  *Config
 	buffers *bufferPool
 
@@ -63,8 +63,8 @@ type waiter struct {
 	reached chan struct{}
 }
 
-func newOutbox(conn net.Conn, s wamp.Serializer, config *Config, buffers *bufferPool) *outbox {
-	o := &outbox{conn: conn, try: newTryWriter(conn), format: newFormat(s, config.MaxFrameOut), config: config, buffers: buffers}
+func newOutbox(conn net.Conn, f format, config *Config, buffers *bufferPool) *outbox {
+	o := &outbox{conn: conn, try: newTryWriter(conn), format: f, config: config, buffers: buffers}
 	o.open, o.stopWaiting = context.WithCancel(context.Background())
 	o.wake.L = &o.mu
 	return o
@@ -73,8 +73,8 @@ func newOutbox(conn net.Conn, s wamp.Serializer, config *Config, buffers *buffer
 // Push appends m's frame to the queue; see [router.Outbox].
 func (o *outbox) Push(m wamp.Message) error {
 	payload := payloadOf(m)
-	if payloadSize(payload) > o.config.MaxFrameOut {
-		return fmt.Errorf("%w: more than %d bytes", router.ErrTooLarge, o.config.MaxFrameOut)
+	if payloadSize(payload) > o.format.limit {
+		return o.format.tooLarge()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -92,6 +92,13 @@ func (o *outbox) Push(m wamp.Message) error {
 	}
 	o.grow(o.queue.size - before)
 	return nil
+}
+
+// setFormat changes the format of what is pushed from now on.
+func (o *outbox) setFormat(f format) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.format = f
 }
 
 func (o *outbox) pushFrame(m wamp.Message) error {

@@ -89,7 +89,7 @@ func (p *peer) read() ending {
 		if err != nil {
 			return p.broken(err)
 		}
-		if end := p.message(opcode, message); !end.none() {
+		if end := p.receive(opcode, message); !end.none() {
 			return end
 		}
 	}
@@ -125,11 +125,46 @@ func closedBy(reason error) ending {
 	return ending{code: websocket.StatusPolicyViolation, reason: reason.Error(), how: lost}
 }
 
-// message handles one WebSocket message.
-func (p *peer) message(opcode byte, message []byte) ending {
-	if serializer := p.out.format.serializer; serializer.Binary() != (opcode == opBinary) {
-		return p.violation(fmt.Sprintf("%v is sent in the wrong type of WebSocket message", serializer))
+// receive handles one WebSocket message.
+func (p *peer) receive(opcode byte, message []byte) ending {
+	f := &p.out.format
+	if opcode != f.opcode() {
+		return p.violation(fmt.Sprintf("%v is sent in the wrong type of WebSocket message", f.serializer))
 	}
+	if f.framing == batched {
+		return p.receiveBatch(message)
+	}
+	return p.message(message)
+}
+
+// receiveBatch handles the messages of a batch one after the other, up to the
+// first that ends the connection.
+func (p *peer) receiveBatch(batch []byte) ending {
+	for {
+		message, rest, err := p.out.format.cut(batch)
+		if err != nil {
+			return p.violation(err.Error())
+		}
+		if p.session == nil && !p.out.format.serializer.Binary() {
+			p.separate(batch[len(message)])
+		}
+		if end := p.message(message); !end.none() || len(rest) == 0 {
+			return end
+		}
+		batch = rest
+	}
+}
+
+// separate makes the peer's separator that of its answers.
+func (p *peer) separate(separator byte) {
+	if f := p.out.format; f.separator != separator {
+		f.separator = separator
+		p.out.setFormat(f)
+	}
+}
+
+// message handles one WAMP message.
+func (p *peer) message(message []byte) ending {
 	m, err := p.decoder.Decode(message)
 	if err != nil {
 		return p.violation(err.Error())

@@ -113,6 +113,15 @@ type undeliverable struct {
 // encode returns everything in wire form. Messages that have none are left out
 // and returned beside. It takes the queue's buffer.
 func (q *queue) encode(f format, buffers *bufferPool) (*buffer, []undeliverable) {
+	out, failed := q.transcode(f, buffers)
+	if f.framing == batched {
+		out = f.mergeAll(out, buffers)
+	}
+	return out, failed
+}
+
+// transcode is encode without the making of batches.
+func (q *queue) transcode(f format, buffers *bufferPool) (*buffer, []undeliverable) {
 	if len(q.raw) == 0 {
 		return q.wire, nil
 	}

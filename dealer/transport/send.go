@@ -48,16 +48,16 @@ func (o *outbox) Flush() {
 // next takes the queue and turns it into bytes, without the lock: it is let
 // go of meanwhile. The caller is the one that writes.
 func (o *outbox) next() {
-	q := o.queue
+	q, f := o.queue, o.format
 	o.queue = queue{}
-	if len(q.raw) == 0 {
+	if len(q.raw) == 0 && f.framing != batched {
 		o.out = q.wire
 		o.rest = q.wire.bytes
 		return
 	}
 	o.mu.Unlock()
 	var failed []undeliverable
-	o.out, failed = q.encode(o.format, o.buffers)
+	o.out, failed = q.encode(f, o.buffers)
 	o.rest = o.out.bytes
 	o.mu.Lock()
 	o.failed = append(o.failed, failed...)

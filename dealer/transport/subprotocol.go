@@ -8,35 +8,47 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
+// batchedSuffix ends the names of the batched variants.
+const batchedSuffix = ".batched"
+
 // Subprotocols returns the WebSocket subprotocols spoken here (spec, section
 // "WebSocket Transport").
 func Subprotocols() []string {
-	return []string{Subprotocol(wamp.JSON), Subprotocol(wamp.MsgPack), Subprotocol(wamp.CBOR)}
+	var plain, batched []string
+	for _, s := range []wamp.Serializer{wamp.JSON, wamp.MsgPack, wamp.CBOR} {
+		plain = append(plain, Subprotocol(s))
+		batched = append(batched, Subprotocol(s)+batchedSuffix)
+	}
+	return append(plain, batched...)
 }
 
 // Subprotocol returns the name of WAMP over WebSocket with serializer s, such
 // as "wamp.2.json".
 func Subprotocol(s wamp.Serializer) string { return "wamp.2." + s.String() }
 
-// serializerOf returns the serializer of a subprotocol.
-func serializerOf(subprotocol string) (wamp.Serializer, bool) {
+// serializerOf returns the serializer and the framing of a subprotocol.
+func serializerOf(subprotocol string) (s wamp.Serializer, f framing, ok bool) {
+	plain, isBatched := strings.CutSuffix(subprotocol, batchedSuffix)
+	if isBatched {
+		f = batched
+	}
 	for _, s := range []wamp.Serializer{wamp.JSON, wamp.MsgPack, wamp.CBOR} {
-		if Subprotocol(s) == subprotocol {
-			return s, true
+		if Subprotocol(s) == plain {
+			return s, f, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
 // negotiate returns the first subprotocol in the client's order that is spoken
-// here.
-func negotiate(h http.Header) (string, wamp.Serializer, bool) {
+// here, and the format that it stands for.
+func negotiate(h http.Header, limit int) (subprotocol string, f format, ok bool) {
 	for _, offered := range tokens(h, "Sec-WebSocket-Protocol") {
-		if s, ok := serializerOf(offered); ok {
-			return offered, s, true
+		if s, framing, ok := serializerOf(offered); ok {
+			return offered, newFormat(s, framing, limit), true
 		}
 	}
-	return "", 0, false
+	return "", format{}, false
 }
 
 // isUpgrade reports whether a request asks for a WebSocket.
