@@ -9,8 +9,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A protocolError is a breach of RFC 6455 after which the input cannot be
-// trusted to consist of frames.
+// A protocolError is a breach of RFC 6455, or of the rules for RawSocket, after
+// which the input cannot be trusted to consist of frames.
 type protocolError string
 
 func (e protocolError) Error() string { return string(e) }
@@ -24,6 +24,8 @@ const (
 	errNegative          protocolError = "the length of a frame is negative"
 	errContinuation      protocolError = "a continuation frame continues nothing"
 	errInterleaved       protocolError = "a message begins inside another one"
+	errPrefixType        protocolError = "a frame has an unknown type"
+	errPrefixLength      protocolError = "a frame has more than 16 MiB"
 	errCloseStatus       protocolError = "a close frame has no valid status"
 	errCloseReason       protocolError = "the reason in a close frame is not UTF-8"
 )

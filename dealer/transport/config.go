@@ -31,11 +31,12 @@ type Config struct {
 	OriginPatterns []string
 
 	// MaxFrame bounds the bytes of a message from a peer, or of a batch; a larger
-	// one closes the connection with status 1009. Default 1 MiB.
+	// one closes the connection (with status 1009). Default 1 MiB.
 	MaxFrame int
 
-	// MaxFrameOut bounds the bytes of a message to a peer, and of a batch; a call
-	// that needs a larger message ends with wamp.error.payload_size_exceeded. Default 4 MiB.
+	// MaxFrameOut bounds the bytes of a message to a peer, and of a batch; what a
+	// RawSocket peer says that it takes may bound them closer. A call that needs
+	// a larger message ends with wamp.error.payload_size_exceeded. Default 4 MiB.
 	MaxFrameOut int
 
 	// Queue bounds the bytes that wait for a peer to take them. From a quarter
@@ -61,8 +62,8 @@ type Config struct {
 	// handshake, each. Default 5 s.
 	CloseTimeout time.Duration
 
-	// MaxConns bounds the connections open at once; more get status 503.
-	// Default 100,000.
+	// MaxConns bounds the connections open at once; more get status 503, or the
+	// error that RawSocket has for that. Default 100,000.
 	MaxConns int
 }
 

@@ -19,6 +19,9 @@ func NewMessageReader(conn net.Conn, limit int, control func([]byte) error) *Mes
 	return &MessageReader{reader{socket: s, limit: limit, buffers: &bufferPool{}, control: control}}
 }
 
+// RawSocket makes m read RawSocket frames.
+func (m *MessageReader) RawSocket() { m.r.rawSocket = true }
+
 // Next returns the next message.
 func (m *MessageReader) Next() (opcode byte, message []byte, err error) { return m.r.next() }
 
@@ -44,7 +47,7 @@ func Merge(s wamp.Serializer, limit int, payloads ...string) []byte {
 	b := &buffer{}
 	for _, p := range payloads {
 		if p == "ping" {
-			b.bytes = append(b.bytes, framePing, 0)
+			b.bytes = append(b.bytes, f.ping()...)
 			continue
 		}
 		var blank [maxHeader]byte

@@ -26,6 +26,7 @@ type framing uint8
 const (
 	webSocket framing = iota // a message is a WebSocket message
 	batched                  // a WebSocket message holds one message or more
+	rawSocket                // a message has a prefix that tells its length
 )
 
 // A format is how the messages to one peer are put into frames.
@@ -39,7 +40,7 @@ type format struct {
 
 func newFormat(s wamp.Serializer, framing framing, limit int) format {
 	f := format{s, framing, frameBinary, recordSeparator, limit}
-	if !s.Binary() {
+	if framing != rawSocket && !s.Binary() {
 		f.first = frameText
 	}
 	return f
@@ -48,12 +49,24 @@ func newFormat(s wamp.Serializer, framing framing, limit int) format {
 // opcode returns the opcode of the WebSocket messages of both sides.
 func (f format) opcode() byte { return f.first & maskOpcode }
 
+// ping returns a frame that the peer answers. The one of RawSocket has a
+// payload: autobahn-js answers one without only when something follows.
+func (f format) ping() []byte {
+	if f.framing == rawSocket {
+		return appendPrefixed(nil, prefixPing, []byte("ping"))
+	}
+	return []byte{framePing, 0}
+}
+
 // append appends m as one frame. The error wraps [wamp.ErrUntranscodable] if m
 // has no form in the serializer, and [router.ErrTooLarge] if it has too large
 // a one; dst is then returned as it came.
 func (f format) append(dst []byte, m wamp.Message) ([]byte, error) {
-	if f.framing == batched {
+	switch f.framing {
+	case batched:
 		return f.appendElement(dst, m)
+	case rawSocket:
+		return f.appendRawSocket(dst, m)
 	}
 	start := len(dst)
 	var blank [maxHeader]byte

@@ -18,16 +18,20 @@ import (
 // that clients connect to. Requests that are no WebSocket handshake get the
 // status that RFC 6455 asks for; one that offers no subprotocol spoken here
 // gets 400, one from a foreign page 403.
+//
+// With [Handler.ServeRawSocket] it serves WAMP over RawSocket as well. Limits
+// and counters are for both together.
 type Handler struct {
 	config  Config
 	buffers bufferPool
 	inputs  inputPool
 	serving sync.WaitGroup
 
-	mu      sync.Mutex // guards the following fields
-	peers   map[*peer]struct{}
-	closing bool
-	stats   Stats // without Conns
+	mu       sync.Mutex // guards the following fields
+	peers    map[*peer]struct{}
+	refusing int // RawSocket clients that are told so
+	closing  bool
+	stats    Stats // without Conns
 }
 
 // New returns a Handler.

@@ -32,10 +32,12 @@ func (h *heartbeat) beat() {
 	}
 	c := h.peer.config
 	switch {
+	case !h.peer.pings():
+		h.timer.Reset(c.PingInterval)
 	case !h.asked:
 		h.asked = true
 		h.peer.socket.heard.Store(false)
-		_ = h.peer.out.control([]byte{framePing, 0}) // fails only if the connection has ended
+		_ = h.peer.out.ping() // fails only if the connection has ended
 		h.timer.Reset(c.PingTimeout)
 	case h.peer.alive():
 		h.asked = false

@@ -8,6 +8,9 @@ import (
 // unmask takes a frame's mask off b (RFC 6455, section 5.3). The key's lowest
 // byte belongs to b's first one. It returns the key for what follows on b.
 func unmask(b []byte, key uint32) uint32 {
+	if key == 0 {
+		return 0
+	}
 	word := uint64(key)<<32 | uint64(key)
 	for len(b) >= 32 {
 		v := b[:32]

@@ -27,7 +27,7 @@ var (
 // over to the writer goroutine or set sending to false again; so frames leave
 // whole and in the order of their pushes.
 type outbox struct {
-	conn    net.Conn // below the WebSocket
+	conn    net.Conn // below the frames
 	try     *tryWriter
 	format  format // changed by the reader alone, with mu held and no session open
 	config  *Config
@@ -218,6 +218,14 @@ func (o *outbox) control(frame []byte) error {
 	o.mu.Unlock()
 	o.Flush()
 	return nil
+}
+
+// ping sends a frame that the peer answers.
+func (o *outbox) ping() error {
+	o.mu.Lock()
+	frame := o.format.ping()
+	o.mu.Unlock()
+	return o.control(frame)
 }
 
 // finish waits until everything has been sent, for CloseTimeout at most, and

@@ -13,10 +13,10 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
-// A peer is a client on a WebSocket connection. It has at most one session at
+// A peer is a client on a WebSocket or RawSocket connection. It has at most one session at
 // a time: after a GOODBYE it may say HELLO again.
 //
-// Its methods belong to the goroutine that runs serve, except alive.
+// Its methods belong to the goroutine that runs serve, except pings and alive.
 type peer struct {
 	config *Config
 	name   string // address, for logs
@@ -32,8 +32,8 @@ type peer struct {
 	waiting atomic.Bool     // for others to read; nothing is read here meanwhile
 }
 
-// An ending is how a connection ends. The zero ending stands for one that
-// goes on.
+// An ending is how a connection ends, in terms of WebSocket. The zero ending
+// stands for one that goes on.
 type ending struct {
 	code   websocket.StatusCode // that is sent, or has been received; -1 for none
 	reason string               // sent as far as there is room
@@ -125,7 +125,7 @@ func closedBy(reason error) ending {
 	return ending{code: websocket.StatusPolicyViolation, reason: reason.Error(), how: lost}
 }
 
-// receive handles one WebSocket message.
+// receive handles one WebSocket message or one RawSocket frame.
 func (p *peer) receive(opcode byte, message []byte) ending {
 	f := &p.out.format
 	if opcode != f.opcode() {
@@ -276,6 +276,10 @@ func (p *peer) close(end ending) {
 		return
 	}
 	_ = p.socket.SetReadDeadline(time.Now().Add(p.config.CloseTimeout))
+	if p.reader.rawSocket { // which has no closing handshake
+		p.socket.linger()
+		return
+	}
 	if p.out.control(closeFrame(end.code, end.reason)) != nil {
 		return
 	}
@@ -286,6 +290,13 @@ func (p *peer) close(end ending) {
 	if p.out.finish() && broken {
 		p.socket.linger()
 	}
+}
+
+// pings reports whether the peer may be pinged. Some RawSocket clients, of
+// which autobahn-python is one, lose their connection over a PING, so only
+// those get one that sent one. For the others there is TCP's keep-alive.
+func (p *peer) pings() bool {
+	return !p.reader.rawSocket || p.socket.pinged.Load()
 }
 
 // alive reports whether a peer that was asked by a ping counts as answering.

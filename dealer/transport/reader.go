@@ -11,10 +11,11 @@ import (
 // A message that comes in one frame with room in an [input] stays there, and
 // is unmasked where it lies. All others are collected in a buffer.
 type reader struct {
-	socket  *socket
-	limit   int // bytes of a message
-	buffers *bufferPool
-	control func(frame []byte) error // sends a control frame, and does not keep it
+	socket    *socket
+	rawSocket bool // the frames are those of prefix.go
+	limit     int  // bytes of a message
+	buffers   *bufferPool
+	control   func(frame []byte) error // sends a control frame, and does not keep it
 
 	opcode  byte    // of the message that is being collected, 0 if none is
 	message *buffer // as much of it as has come
@@ -27,6 +28,9 @@ type reader struct {
 // errFrameTooLarge, or one of the connection.
 func (r *reader) next() (opcode byte, message []byte, err error) {
 	r.release()
+	if r.rawSocket {
+		return r.nextPrefixed()
+	}
 	for {
 		h, err := r.socket.header()
 		switch {
@@ -89,6 +93,11 @@ func (r *reader) collect(h header) error {
 	if r.opcode == 0 {
 		r.opcode, r.message = h.opcode(), r.buffers.get()
 	}
+	return r.fill(h)
+}
+
+// fill appends the payload of h to the message.
+func (r *reader) fill(h header) error {
 	r.socket.take(h.length)
 	r.left = h.size
 	for key := h.key; r.left > 0; {

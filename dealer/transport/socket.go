@@ -31,6 +31,7 @@ type socket struct {
 	dry    func() // runs before each wait for input
 	inputs *inputPool
 	heard  atomic.Bool // something was read
+	pinged atomic.Bool // a RawSocket PING was read
 
 	// Owned by the reader.
 	lazy     *lazyReader // nil where that cannot be
@@ -57,6 +58,19 @@ func (s *socket) take(n int) { s.from += n }
 func (s *socket) header() (header, error) {
 	for {
 		h, err := parseHeader(s.rest())
+		if err != nil || h.length > 0 {
+			return h, err
+		}
+		if err := s.more(); err != nil {
+			return header{}, err
+		}
+	}
+}
+
+// prefix waits for the prefix of a RawSocket frame, and leaves it where it is.
+func (s *socket) prefix() (header, error) {
+	for {
+		h, err := parsePrefix(s.rest())
 		if err != nil || h.length > 0 {
 			return h, err
 		}
