@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,6 +38,7 @@ type node struct {
 
 	// Set by serve.
 	listener, adminListener net.Listener
+	rawSocket               net.Listener   // nil if there is none
 	work                    sync.WaitGroup // everything that serve started
 	stopWork                context.CancelFunc
 }
@@ -54,7 +56,7 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 		Handler:  n.gateway,
 		Log:      log,
 		Drain:    max(s.Drain, time.Nanosecond), // zero would be the default
-		Draining: n.gateway.Drain,
+		Draining: n.drain,
 		Goodbye:  n.sayGoodbye,
 	})
 	if s.AdminListen != "" {
@@ -63,12 +65,20 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 	return n, nil
 }
 
+// drain lets no more in: the load balancer is told, and RawSocket closed.
+func (n *node) drain() {
+	n.gateway.Drain()
+	if n.rawSocket != nil {
+		_ = n.rawSocket.Close() // nobody is left to be told
+	}
+}
+
 // sayGoodbye ends all WAMP sessions, those of the samples first.
 func (n *node) sayGoodbye(ctx context.Context) {
 	n.stopWork()
 	n.router.Shutdown(ctx)
 	if err := n.sockets.Shutdown(ctx); err != nil {
-		n.log.Warn("WebSocket connections were cut", "err", err)
+		n.log.Warn("WAMP connections were cut", "err", err)
 	}
 }
 
@@ -180,10 +190,13 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 	}
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	n.stopWork = stop
-	failed := make(chan error, 3) // one for each of the following
+	failed := make(chan error, 4) // one for each of the following
 	n.work.Go(func() { failed <- n.server.Serve(n.listener) })
 	if n.admin != nil {
 		n.work.Go(func() { failed <- n.serveAdmin() })
+	}
+	if n.rawSocket != nil {
+		n.work.Go(func() { n.serveRawSocket(failed) }) //nolint:contextcheck // connections end with Goodbye
 	}
 	n.work.Go(func() {
 		if err := started(working); err != nil {
@@ -199,20 +212,39 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 	return errors.Join(err, n.shutdown())
 }
 
-// listen takes the addresses.
-func (n *node) listen(ctx context.Context) error {
-	var err error
+// listen takes the addresses, all or none.
+func (n *node) listen(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll(n.listener, n.adminListener, n.rawSocket))
+		}
+	}()
 	if n.listener, err = n.server.Listen(ctx, n.settings.Listen); err != nil {
 		return listenError("listen", err)
 	}
-	if n.admin == nil {
-		return nil
+	if n.admin != nil {
+		var config net.ListenConfig
+		if n.adminListener, err = config.Listen(ctx, "tcp", n.settings.AdminListen); err != nil {
+			return listenError("admin-listen", err)
+		}
 	}
-	var config net.ListenConfig
-	if n.adminListener, err = config.Listen(ctx, "tcp", n.settings.AdminListen); err != nil {
-		return errors.Join(listenError("admin-listen", err), n.listener.Close())
+	if addr := n.settings.RawSocketListen; addr != "" {
+		if n.rawSocket, err = listenRawSocket(ctx, addr, fs.FileMode(n.settings.RawSocketMode)); err != nil {
+			return listenError("rawsocket-listen", err)
+		}
 	}
 	return nil
+}
+
+// closeAll closes the listeners that there are.
+func closeAll(listeners ...net.Listener) error {
+	var errs []error
+	for _, l := range listeners {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // listenError says what to do about an address that cannot be had.
@@ -244,6 +276,9 @@ func (n *node) shutdown() error {
 func (n *node) announce(w io.Writer) error {
 	addr := reachable(n.listener.Addr())
 	parts := []string{"wampgate " + version, "http://" + addr, "ws://" + addr + "/ws", "realm=" + strings.Join(n.settings.Realm, ",")}
+	if n.rawSocket != nil {
+		parts = append(parts, rawSocketURL(n.rawSocket.Addr()))
+	}
 	if n.admin != nil {
 		parts = append(parts, "admin=http://"+reachable(n.adminListener.Addr()))
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +18,12 @@ import (
 // environment variable WAMPGATE_NAME and the key name of the configuration
 // file, and wins in that order. The group tag is what makes a flag a setting.
 type settings struct {
-	Listen      string   `group:"Addresses" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for HTTP and WebSocket; port 0 takes a free one."`
-	AdminListen string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks and profiles; empty turns it off."`
-	PublicURL   string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
-	WSOrigins   []string `group:"Addresses" name:"ws-origins" placeholder:"HOST" help:"Other hosts whose pages may open a WebSocket, such as *.example.com."`
+	Listen          string   `group:"Addresses" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for HTTP and WebSocket; port 0 takes a free one."`
+	AdminListen     string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks and profiles; empty turns it off."`
+	RawSocketListen string   `group:"Addresses" name:"rawsocket-listen" placeholder:"ADDR" help:"Address for RawSocket, HOST:PORT or unix:/path; empty turns it off."`
+	RawSocketMode   fileMode `group:"Addresses" name:"rawsocket-mode" default:"0600" placeholder:"MODE" help:"Who may connect to a Unix socket: its permissions, in octal."`
+	PublicURL       string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
+	WSOrigins       []string `group:"Addresses" name:"ws-origins" placeholder:"HOST" help:"Other hosts whose pages may open a WebSocket, such as *.example.com."`
 
 	Realm    []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
 	Compat   string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
@@ -27,8 +31,8 @@ type settings struct {
 
 	MaxBody          size `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
 	MaxFrame         size `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
-	MaxMessage       size `group:"Limits" default:"4MiB" help:"Bytes of one WebSocket message, either way."`
-	Queue            size `group:"Limits" default:"4MiB" help:"Bytes waiting for one WebSocket peer or HTTP call."`
+	MaxMessage       size `group:"Limits" default:"4MiB" help:"Bytes of one WebSocket or RawSocket message, either way."`
+	Queue            size `group:"Limits" default:"4MiB" help:"Bytes waiting for one WAMP peer or HTTP call."`
 	MaxSessions      int  `group:"Limits" default:"100000" help:"WAMP sessions of the gateway."`
 	MaxRegistrations int  `group:"Limits" default:"100000" help:"Registrations of a realm."`
 	MaxCalls         int  `group:"Limits" default:"10000" help:"Calls in flight of a realm."`
@@ -39,8 +43,8 @@ type settings struct {
 	StreamTimeout time.Duration `group:"Timeouts" default:"10m" help:"The same for calls with a streamed request or answer."`
 	MaxTimeout    time.Duration `group:"Timeouts" default:"1h" help:"The most that an HTTP call may ask for."`
 	KillGrace     time.Duration `group:"Timeouts" default:"5s" help:"How long a canceled call waits for its callee's word."`
-	HelloTimeout  time.Duration `group:"Timeouts" default:"10s" help:"How long a WebSocket peer may take to say HELLO."`
-	PingInterval  time.Duration `group:"Timeouts" default:"30s" help:"Time between the pings of a WebSocket peer."`
+	HelloTimeout  time.Duration `group:"Timeouts" default:"10s" help:"How long a WAMP peer may take to say HELLO."`
+	PingInterval  time.Duration `group:"Timeouts" default:"30s" help:"Time between the pings of a WAMP peer."`
 	PingTimeout   time.Duration `group:"Timeouts" default:"20s" help:"How long it may be silent after one."`
 	StallTimeout  time.Duration `group:"Timeouts" default:"60s" help:"How long a WAMP peer may take no bytes before it is cut off."`
 	WriteTimeout  time.Duration `group:"Timeouts" default:"30s" help:"The same for an HTTP client."`
@@ -65,6 +69,7 @@ func (s *settings) faults() []fault {
 	if s.AdminListen != "" {
 		add("admin-listen", addressFault(s.AdminListen))
 	}
+	add("rawsocket-listen", rawSocketFault(s.RawSocketListen))
 	add("public-url", publicURLFault(s.PublicURL))
 	add("realm", realmsFault(s.Realm))
 	all = append(all, s.limitFaults()...)
@@ -84,6 +89,25 @@ func addressFault(addr string) string {
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Sprintf("%q is not a port between 0 and 65535", port)
+	}
+	return ""
+}
+
+// maxSocketPath is the longest path that every system has room for.
+const maxSocketPath = 103
+
+func rawSocketFault(addr string) string {
+	if addr == "" {
+		return ""
+	}
+	path, isUnix := strings.CutPrefix(addr, unixPrefix)
+	switch {
+	case !isUnix:
+		return addressFault(addr)
+	case !filepath.IsAbs(path):
+		return fmt.Sprintf("%q is not unix: with an absolute path, such as unix:/run/wampgate.sock", addr)
+	case len(path) > maxSocketPath:
+		return fmt.Sprintf("the path of a Unix socket has at most %d bytes, this one %d", maxSocketPath, len(path))
 	}
 	return ""
 }
@@ -130,6 +154,22 @@ func (s *settings) limitFaults() []fault {
 	}
 	return all
 }
+
+// A fileMode is the permissions of a file. It is written in octal.
+type fileMode fs.FileMode
+
+// UnmarshalText reads a fileMode.
+func (m *fileMode) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 8, 16)
+	if err != nil || n&^uint64(fs.ModePerm) != 0 {
+		return fmt.Errorf("%q is no permissions; write them in octal, such as 0660", text)
+	}
+	*m = fileMode(n)
+	return nil
+}
+
+// String writes a fileMode as it is read.
+func (m fileMode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
 
 // A size is a number of bytes. It is written as a plain number or with one of
 // the units KiB, MiB and GiB, and has no upper limit but int64's.
