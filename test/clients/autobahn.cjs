@@ -54,12 +54,20 @@ const kinds = {
     }),
 };
 
+// transports returns the option for a URL of RawSocket, none for others.
+function transports(url) {
+  const [, path, host, port] = url.match(/^rs:\/\/(?:unix:(.+)|([^:]+):(\d+))$/) ?? [];
+  if (!path && !host) return {};
+  return { transports: [{ type: "rawsocket", ...(path ? { path } : { host, port: Number(port) }) }] };
+}
+
 run({
   join({ url, realm, serializer, trace }) {
     const codec = serializer ? new serializers[serializer]() : undefined;
     if (trace) globalThis.WebSocket = traced(globalThis.WebSocket, (data) => codec.unserialize(data));
     connection = new autobahn.Connection({
       url,
+      ...transports(url),
       realm,
       serializers: codec && [codec],
       max_retries: 0,

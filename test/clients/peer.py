@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 
+from autobahn.asyncio.rawsocket import WampRawSocketClientFactory
 from autobahn.asyncio.wamp import ApplicationRunner, ApplicationSession
 from autobahn.wamp import exception, serializer, types
 
@@ -18,6 +19,12 @@ SERIALIZERS = {
     "msgpack": serializer.MsgPackSerializer,
     "cbor": serializer.CBORSerializer,
 }
+UNIX = "rs://unix:"
+
+
+def make_serializer(name):
+    name, _, batched = name.partition(".")
+    return SERIALIZERS[name](batched=batched == "batched")
 
 
 def from_test(v):
@@ -137,11 +144,16 @@ class Driver:
         self.calls = {}
 
     async def join(self, c):
-        joined = asyncio.get_running_loop().create_future()
-        runner = ApplicationRunner(
-            c["url"], c["realm"], extra={"joined": joined}, serializers=[SERIALIZERS[c["serializer"]]()]
-        )
-        await runner.run(Session, start_loop=False, log_level="critical")
+        loop = asyncio.get_running_loop()
+        joined = loop.create_future()
+        extra, codec = {"joined": joined}, make_serializer(c["serializer"])
+        if c["url"].startswith(UNIX):  # which the runner takes for a host
+            session = Session(types.ComponentConfig(c["realm"], extra))
+            factory = WampRawSocketClientFactory(lambda: session, serializer=codec)
+            await loop.create_unix_connection(factory, c["url"].removeprefix(UNIX))
+        else:
+            runner = ApplicationRunner(c["url"], c["realm"], extra=extra, serializers=[codec])
+            await runner.run(Session, start_loop=False, log_level="critical")
         self.session, details = await joined
         return {"session": details.session}
 
