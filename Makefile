@@ -50,6 +50,7 @@ vuln: ## known vulnerabilities of what we import (asks vuln.go.dev)
 update: ## rewrite transcripts and what is generated
 	go test ./dealer -update
 	go test ./cmd/wampgate -run README -update
+	go test ./test -run Conformance -update
 
 check: ## everything that CI runs
 	.ci/run

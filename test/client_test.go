@@ -18,6 +18,8 @@ import (
 // what the test tells it; clients/peer.cjs describes the language.
 type client struct {
 	library, serializer string
+	session             any  // id of its session, once it has joined
+	untraced            bool // it does not report the messages that it sends
 
 	stdin  *json.Encoder
 	events feed[event]
@@ -242,6 +244,21 @@ func (c *client) received(code int) [][]any {
 	return all
 }
 
+// announces reports whether the client said in HELLO that it has a feature; it
+// must have joined with trace.
+func (c *client) announces(role, feature string) bool {
+	const codeHello = 1
+	for _, e := range c.events.all() {
+		if code, _ := at[float64](e.Message, 0); e.Event != "sent" || code != codeHello {
+			continue
+		}
+		hello, _ := at[map[string]any](e.Message, len(e.Message)-1)
+		roles := dictOf(hello["roles"])
+		return dictOf(dictOf(roles[role])["features"])[feature] == true
+	}
+	return false
+}
+
 // join opens the client's session.
 func (c *client) join(ctx context.Context, t *testing.T, g *gateway, more ...command) outcome {
 	t.Helper()
@@ -251,5 +268,7 @@ func (c *client) join(ctx context.Context, t *testing.T, g *gateway, more ...com
 			cmd[k] = v
 		}
 	}
-	return c.must(ctx, t, "join", cmd)
+	out := c.must(ctx, t, "join", cmd)
+	c.session = out.Session
+	return out
 }

@@ -40,6 +40,7 @@ const (
 	codeResult       = 50
 	codeRegister     = 64
 	codeRegistered   = 65
+	codeUnregistered = 67
 	codeInvocation   = 68
 	codeInterrupt    = 69
 	codeYield        = 70
@@ -106,6 +107,16 @@ func join(ctx context.Context, t *testing.T, g *gateway) *peer {
 	t.Helper()
 	p := dial(ctx, t, g)
 	p.send(ctx, t, `[1,"realm1",`+allRoles+`]`)
+	p.want(ctx, t, codeWelcome)
+	return p
+}
+
+// joinWith opens a WebSocket and a session that announces features for both
+// roles.
+func joinWith(ctx context.Context, t *testing.T, g *gateway, features string) *peer {
+	t.Helper()
+	p := dial(ctx, t, g)
+	p.sendf(ctx, t, `[1,"realm1",{"roles":{"caller":{"features":{%s}},"callee":{"features":{%[1]s}}}}]`, features)
 	p.want(ctx, t, codeWelcome)
 	return p
 }

@@ -20,6 +20,7 @@ const serializers = { json: codecs.JSONSerializer, msgpack: codecs.MsgpackSerial
 let connection;
 let session;
 const calls = new Map(); // command id → promise of autobahn
+const registered = new Map(); // URI → registration of autobahn
 const hung = []; // functions that answer a hung invocation
 
 const fault = (e) => Object.assign(new Error(e?.error ?? String(e)), { uri: e?.error, args: e?.args, kwargs: e?.kwargs });
@@ -42,6 +43,14 @@ const kinds = {
 
   silent: () => () => {},
 
+  constant: (uri, value) => () => value,
+
+  // tell answers with what the client says about the call.
+  tell: () => (args, kwargs, details) => new autobahn.Result([], { procedure: details.procedure, caller: details.caller ?? 0 }),
+
+  // upload stands for a procedure that takes chunks; the client has no such thing.
+  upload: () => (args, kwargs) => new autobahn.Result(args, kwargs),
+
   progress: () => ([n], kwargs, details) => {
     for (let i = 1; details.progress && i < n; i++) details.progress([i], { of: n });
     return "done";
@@ -63,6 +72,8 @@ function transports(url) {
 
 run({
   join({ url, realm, serializer, trace }) {
+    if (serializer && !serializers[serializer]) throw new Error("it has no such serializer");
+    if (url.startsWith("rs:") && serializer !== "json") throw new Error("its RawSocket speaks JSON only");
     const codec = serializer ? new serializers[serializer]() : undefined;
     if (trace) globalThis.WebSocket = traced(globalThis.WebSocket, (data) => codec.unserialize(data));
     connection = new autobahn.Connection({
@@ -88,12 +99,16 @@ run({
     });
   },
 
-  async register({ uri, kind, options }) {
+  async register({ uri, kind, value, options }) {
     try {
-      await session.register(uri, kinds[kind](uri), options);
+      registered.set(uri, await session.register(uri, kinds[kind](uri, value), options));
     } catch (e) {
       throw fault(e);
     }
+  },
+
+  async unregister({ uri }) {
+    await session.unregister(registered.get(uri));
   },
 
   async call({ id, uri, args, kwargs, options, progress }) {
@@ -107,6 +122,10 @@ run({
     }
   },
 
+  stream() {
+    throw new Error("it has no progressive calls");
+  },
+
   cancel({ call, mode }) {
     calls.get(call).cancel(mode ? { mode } : undefined);
   },
@@ -117,7 +136,8 @@ run({
 
   async subscribe({ uri, options }) {
     try {
-      await session.subscribe(uri, () => {}, options);
+      const heard = (args, kwargs, { topic }) => say({ event: "heard", uri, details: { topic }, args, kwargs });
+      await session.subscribe(uri, heard, options);
     } catch (e) {
       throw fault(e);
     }

@@ -88,6 +88,19 @@ class Kinds:
 
         return run
 
+    def constant(self, uri, value):
+        return lambda: value
+
+    def tell(self, uri):
+        """Answers with what the client says about the call."""
+
+        def run(details):
+            return types.CallResult(procedure=details.procedure, caller=details.caller or 0)
+
+        return run
+
+    upload = echo  # the client does not know chunks
+
     def progress(self, uri):
         def run(n, details):
             for i in range(1, n if details.progress else 0):
@@ -135,6 +148,17 @@ class Session(ApplicationSession):
         pass  # what a procedure raises is meant to be raised
 
 
+def trace():
+    """Reports every message that the client sends from now on."""
+    serialize = serializer.Serializer.serialize
+
+    def report(self, msg):
+        say(event="sent", message=msg.marshal())
+        return serialize(self, msg)
+
+    serializer.Serializer.serialize = report
+
+
 class Driver:
     """Carries out the test's commands."""
 
@@ -142,6 +166,7 @@ class Driver:
         self.kinds = Kinds()
         self.session = None
         self.calls = {}
+        self.registered = {}
 
     async def join(self, c):
         loop = asyncio.get_running_loop()
@@ -158,8 +183,17 @@ class Driver:
         return {"session": details.session}
 
     async def register(self, c):
-        options = types.RegisterOptions(details_arg="details") if c["kind"] == "progress" else None
-        await self.session.register(getattr(self.kinds, c["kind"])(c["uri"]), c["uri"], options=options)
+        options = dict(c.get("options") or {})
+        if c["kind"] in ("progress", "tell"):
+            options["details_arg"] = "details"
+        kind = getattr(self.kinds, c["kind"])
+        run = kind(c["uri"], c["value"]) if "value" in c else kind(c["uri"])
+        self.registered[c["uri"]] = await self.session.register(
+            run, c["uri"], options=types.RegisterOptions(**options) if options else None
+        )
+
+    async def unregister(self, c):
+        await self.registered[c["uri"]].unregister()
 
     async def call(self, c):
         options = dict(c.get("options") or {})
@@ -171,16 +205,30 @@ class Driver:
         self.calls[c["id"]] = answer
         return result(await answer)
 
+    async def stream(self, c):
+        raise TypeError("it has no progressive calls")
+
     async def cancel(self, c):
+        if c.get("mode"):
+            raise TypeError("it cannot name a mode")
         self.calls[c["call"]].cancel()
 
     async def answer(self, c):
         self.kinds.answer()
 
+    async def subscribe(self, c):
+        def heard(*args, **kwargs):
+            say(event="heard", uri=c["uri"], args=args, kwargs=kwargs)
+
+        options = types.SubscribeOptions(**c["options"]) if c.get("options") else None
+        await self.session.subscribe(heard, c["uri"], options=options)
+
     async def leave(self, c):
         self.session.leave()
 
     async def obey(self, c):
+        if c.get("trace"):
+            trace()
         try:
             ok = await getattr(self, c["do"])(c)
             say(id=c["id"], ok=ok)
@@ -189,7 +237,8 @@ class Driver:
         except asyncio.CancelledError:
             say(id=c["id"], error={"uri": "wamp.error.canceled", "args": [], "kwargs": {}})
         except Exception as e:
-            say(id=c["id"], error={"uri": "", "args": [], "kwargs": {}, "text": repr(e)})
+            text = "it refuses the option" if isinstance(e, AssertionError) else str(e) or repr(e)
+            say(id=c["id"], error={"uri": "", "args": [], "kwargs": {}, "text": text})
 
 
 async def main():

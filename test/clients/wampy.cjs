@@ -35,6 +35,11 @@ const kinds = {
 
   silent: () => () => {},
 
+  constant: (uri, value) => () => ({ argsList: [value] }),
+
+  // tell answers with what the client says about the call.
+  tell: () => ({ details }) => ({ argsDict: { procedure: details.procedure, caller: details.caller ?? 0 } }),
+
   progress: () => ({ argsList: [n], result_handler }) => {
     for (let i = 1; i < n; i++) result_handler({ argsList: [i], argsDict: { of: n }, options: { progress: true } });
     return { argsList: ["done"] };
@@ -62,6 +67,8 @@ const kinds = {
 
 run({
   async join({ url, realm, serializer, trace, reconnectInterval }) {
+    if (!serializers[serializer]) throw new Error("it has no such serializer");
+    if (url.startsWith("rs:")) throw new Error("it has no RawSocket");
     const codec = new serializers[serializer]();
     const decode = (data) => codec.decode(typeof data === "string" ? data : new Uint8Array(data));
     const Socket = class extends (trace ? traced(WebSocket, decode) : WebSocket) {
@@ -88,9 +95,9 @@ run({
     }
   },
 
-  async register({ uri, kind, options }) {
+  async register({ uri, kind, value, options }) {
     try {
-      await client.register(uri, kinds[kind](uri), options);
+      await client.register(uri, kinds[kind](uri, value), options);
     } catch (e) {
       throw fault(e);
     }
@@ -140,7 +147,8 @@ run({
 
   async subscribe({ uri, options }) {
     try {
-      await client.subscribe(uri, () => {}, options);
+      const heard = ({ details, argsList, argsDict }) => say({ event: "heard", uri, details, args: argsList ?? [], kwargs: argsDict ?? {} });
+      await client.subscribe(uri, heard, options);
     } catch (e) {
       throw fault(e);
     }
