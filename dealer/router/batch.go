@@ -26,7 +26,7 @@ import (
 // If it does not, its outbox fills: calls to it are then answered with an
 // ERROR, and if even that is refused, the session is cut off.
 type Batch struct {
-	flushes uint64 // a new number makes the marks that sessions keep void
+	flushes uint64    // a new number makes the marks that sessions keep void
 	now     time.Time // of all messages until the next flush; zero until the first
 	dirty   []Outbox
 	waits   []wait
