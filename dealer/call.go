@@ -9,7 +9,8 @@ import (
 
 // A call is one CALL in flight and its INVOCATION. It is in caller.calls and
 // callee.invocations, and in the heap of deadlines if it has one; it leaves
-// all of them together.
+// all of them together. While it waits for a callee it has none, and is in a
+// queue instead.
 type call struct {
 	caller, callee *session
 	id             wamp.ID // CALL.Request
@@ -22,6 +23,9 @@ type call struct {
 	sent            int  // INVOCATIONs
 	receiveProgress bool // the caller asked for it
 	killing         bool // INTERRUPT "kill" was sent; only the callee's final answer counts
+
+	place  *place  // where it is counted; nil if it need not be
+	queued *queued // what it waits with; nil once a callee has got it
 
 	gap      time.Duration // the timeout, counted from the last sign of progress; 0 means none
 	deadline time.Time     // zero: not in the heap
@@ -36,7 +40,7 @@ const keepCalls = 1024
 // call handles a CALL: a new one, or a further chunk of an open one.
 func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 	if c := s.calls[m.Request]; c != nil {
-		return d.chunk(c, m)
+		return d.chunk(now, c, m)
 	}
 	if s.late.swallows(now, m) {
 		return nil
@@ -47,18 +51,22 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 	if m.Options.Progress && s.dealer.config.Strict && !s.caller.Has(wamp.FeatureProgressiveCallInvocations) {
 		return violation("CALL with progress, but progressive_call_invocations was not announced")
 	}
-	p, why := d.route(m)
-	if p == nil {
+	r, why := d.route(m)
+	if r == nil {
 		d.refuseCall(now, s, m, why)
 		return nil
 	}
-	d.invoke(now, s, p, m)
+	if p := r.choose(m.Options.Progress, d.config.Rand); p != nil {
+		d.invoke(now, s, p, m)
+		return nil
+	}
+	d.wait(now, s, r, m)
 	return nil
 }
 
 // chunk passes a further chunk of a progressive call on: to the callee that
 // got the first one, with the details of the first one.
-func (d *Dealer) chunk(c *call, m *wamp.Call) error {
+func (d *Dealer) chunk(now time.Time, c *call, m *wamp.Call) error {
 	switch {
 	case !c.chunked:
 		return violation("CALL %d is in flight and not a progressive one", m.Request)
@@ -68,7 +76,10 @@ func (d *Dealer) chunk(c *call, m *wamp.Call) error {
 		return violation("CALL %d goes on with another procedure", m.Request)
 	}
 	c.open = m.Options.Progress
-	if !c.killing {
+	switch {
+	case c.queued != nil:
+		d.waitOn(now, c, m)
+	case !c.killing:
 		d.send(c, m, c.details.Custom)
 	}
 	return nil
@@ -82,8 +93,8 @@ func (d *Dealer) refuseCall(now time.Time, s *session, m *wamp.Call, why refusal
 	}
 }
 
-// route finds the callee for a new call, or why there is none.
-func (d *Dealer) route(m *wamp.Call) (*place, refusal) {
+// route finds the registration that a new call goes to, or why there is none.
+func (d *Dealer) route(m *wamp.Call) (*registration, refusal) {
 	r, why := d.find(m.Procedure)
 	if r == nil {
 		return nil, why
@@ -94,11 +105,14 @@ func (d *Dealer) route(m *wamp.Call) (*place, refusal) {
 	if d.calls >= d.config.MaxCalls {
 		return nil, refusal{wamp.ErrUnavailable, "too many calls in flight"}
 	}
-	p := r.choose(m.Options.Progress, d.config.Rand)
-	if p == nil {
-		return nil, refusal{wamp.ErrFeatureNotSupported, "no callee of " + quote(m.Procedure) + " takes progressive calls"}
+	if m.Options.Progress && r.streaming == 0 {
+		return nil, notStreaming(m.Procedure)
 	}
-	return p, refusal{}
+	return r, refusal{}
+}
+
+func notStreaming(procedure wamp.URI) refusal {
+	return refusal{wamp.ErrFeatureNotSupported, "no callee of " + quote(procedure) + " takes progressive calls"}
 }
 
 // checkOptions returns what speaks against the options of a new call. What a
@@ -146,14 +160,9 @@ func (d *Dealer) find(uri wamp.URI) (*registration, refusal) {
 
 // invoke opens a call and sends its first INVOCATION.
 func (d *Dealer) invoke(now time.Time, s *session, p *place, m *wamp.Call) {
-	c := d.newCall()
-	c.caller, c.id = s, m.Request
-	c.callee, c.registration = p.session, p.registration.id
-	c.chunked, c.open = m.Options.Progress, m.Options.Progress
-	c.receiveProgress = m.Options.ReceiveProgress
-	c.details = d.details(s, p, m)
+	c := d.open(s, m)
+	d.assign(c, p, m)
 	d.startTimeout(now, c, m.Options.Timeout)
-	d.insert(c)
 	d.send(c, m, m.Options.Custom)
 	if c.chunked {
 		c.details.Custom = cloneDict(m.Options.Custom)
@@ -202,36 +211,62 @@ func (d *Dealer) newCall() *call {
 	return c
 }
 
-// insert puts a call where it will be looked for, and gives it the callee's
-// next INVOCATION id: they count up by one per session, since some clients
-// drop an INVOCATION whose id does not exceed the last.
-func (d *Dealer) insert(c *call) {
-	callee := c.callee
+// open makes the record of a new call, and puts it where its caller's messages
+// will find it.
+func (d *Dealer) open(s *session, m *wamp.Call) *call {
+	c := d.newCall()
+	c.caller, c.id = s, m.Request
+	c.chunked, c.open = m.Options.Progress, m.Options.Progress
+	c.receiveProgress = m.Options.ReceiveProgress
+	if s.calls == nil {
+		s.calls = make(map[wamp.ID]*call)
+	}
+	s.calls[c.id] = c
+	d.calls++
+	return c
+}
+
+// assign gives a call to a callee, and the callee's next INVOCATION id to the
+// call: they count up by one per session, since some clients drop an
+// INVOCATION whose id does not exceed the last. m is the first chunk.
+func (d *Dealer) assign(c *call, p *place, m *wamp.Call) {
+	callee := p.session
+	c.callee, c.registration = callee, p.registration.id
+	c.details = d.details(c.caller, p, m)
 	callee.lastInvocation = callee.lastInvocation.Next()
 	c.invocation = callee.lastInvocation
 	if callee.invocations == nil {
 		callee.invocations = make(map[wamp.ID]*call)
 	}
 	callee.invocations[c.invocation] = c
-	if c.caller.calls == nil {
-		c.caller.calls = make(map[wamp.ID]*call)
+	if p.counted {
+		c.place = p
+		p.take()
 	}
-	c.caller.calls[c.id] = c
-	d.calls++
 }
 
 // end removes a call from everywhere. Chunks that are still under way will be
-// swallowed. The record must not be used afterwards.
+// swallowed. The record must not be used afterwards. Where the call made room,
+// one that waits is sent.
 func (d *Dealer) end(now time.Time, c *call) {
-	delete(c.callee.invocations, c.invocation)
+	if c.queued != nil {
+		d.leaveQueue(c)
+	} else {
+		delete(c.callee.invocations, c.invocation)
+	}
 	delete(c.caller.calls, c.id)
 	d.deadlines.remove(c)
 	d.calls--
 	if c.open {
 		c.caller.late.add(now, c.id)
 	}
+	left := c.place
 	*c = call{}
 	if len(d.unused) < keepCalls {
 		d.unused = append(d.unused, c)
+	}
+	if left != nil {
+		left.free()
+		d.refill(now, left)
 	}
 }

@@ -21,10 +21,10 @@ func (d *Dealer) cancel(now time.Time, s *session, m *wamp.Cancel) error {
 	switch {
 	case c.killing:
 		d.cancelAgain(now, c, m.Mode)
-	case m.Mode == wamp.CancelSkip:
+	case m.Mode == wamp.CancelSkip && c.queued == nil:
 		d.fail(c.caller, c.id, refusal{uri: wamp.ErrCanceled})
 		d.end(now, c)
-	case m.Mode == wamp.CancelKill && c.callee.callee.Has(wamp.FeatureCallCanceling):
+	case m.Mode == wamp.CancelKill && c.interruptible():
 		d.kill(now, c)
 	case m.Mode >= wamp.CancelUnknown:
 		d.abandon(now, c, refusal{wamp.ErrInvalidArgument, "mode is none of skip, kill, killnowait; the call was canceled"})
@@ -50,8 +50,13 @@ func (d *Dealer) kill(now time.Time, c *call) {
 }
 
 // abandon ends a call with an error for the caller and an INTERRUPT for the
-// callee, whose answer does not matter any more.
+// callee, if there is one; its answer does not matter any more.
 func (d *Dealer) abandon(now time.Time, c *call, why refusal) {
+	if c.queued != nil {
+		d.refuse(c.caller, wamp.TypeCall, c.id, why)
+		d.end(now, c)
+		return
+	}
 	d.fail(c.caller, c.id, why)
 	reason := wamp.ErrCanceled
 	if why.uri == wamp.ErrTimeout {
@@ -64,13 +69,18 @@ func (d *Dealer) abandon(now time.Time, c *call, why refusal) {
 // interrupt asks the callee to stop working. It is asked once, and only if it
 // announced that it can be: others close their connection.
 func (d *Dealer) interrupt(c *call, mode wamp.CancelMode, reason wamp.URI) {
-	if c.killing || !c.callee.callee.Has(wamp.FeatureCallCanceling) {
+	if c.killing || !c.interruptible() {
 		return
 	}
 	m := d.out.interrupt(c.callee)
 	m.Request = c.invocation
 	m.Mode = mode
 	m.Reason = reason
+}
+
+// interruptible reports whether there is a callee that knows INTERRUPT.
+func (c *call) interruptible() bool {
+	return c.queued == nil && c.callee.callee.Has(wamp.FeatureCallCanceling)
 }
 
 // callerGone ends a call whose caller has left.

@@ -7,6 +7,44 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
+// callOverhead is about what a kept CALL takes up beside its payload.
+const callOverhead = 256
+
+// callSize returns about how many bytes cloneCall keeps.
+func callSize(m *wamp.Call) int {
+	return callOverhead + len(m.Payload.Args) + len(m.Payload.Kwargs) + valueSize(m.Options.Custom)
+}
+
+// cloneCall copies a CALL that is to be sent later.
+func cloneCall(m *wamp.Call) wamp.Call {
+	c := *m
+	c.Payload.Args = bytes.Clone(m.Payload.Args)
+	c.Payload.Kwargs = bytes.Clone(m.Payload.Kwargs)
+	c.Options.Custom = cloneDict(m.Options.Custom)
+	return c
+}
+
+// valueSize returns about how many bytes a value of a dict takes up.
+func valueSize(value any) int {
+	const one = 32
+	size := one
+	switch v := value.(type) {
+	case string:
+		size += len(v)
+	case []byte:
+		size += len(v)
+	case wamp.Dict:
+		for key, value := range v {
+			size += one + len(key) + valueSize(value)
+		}
+	case []any:
+		for _, value := range v {
+			size += valueSize(value)
+		}
+	}
+	return size
+}
+
 // cloneDict copies a dict of a message that is about to be reused.
 func cloneDict(dict wamp.Dict) wamp.Dict {
 	if dict == nil {

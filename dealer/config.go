@@ -11,6 +11,9 @@ const (
 	DefaultKillGrace        = 5 * time.Second
 	DefaultMaxRegistrations = 100_000
 	DefaultMaxCalls         = 10_000
+	DefaultMaxWaiting       = 1000
+	DefaultMaxWaitingBytes  = 4 << 20
+	DefaultMaxWait          = 10 * time.Second
 )
 
 // A Config sets up a Dealer. The zero Config is a usable one.
@@ -39,6 +42,19 @@ type Config struct {
 	// MaxCalls bounds the calls in flight. Default 10,000.
 	MaxCalls int
 
+	// MaxWaiting bounds the calls of a registration that wait until one of its
+	// callees has room for them; only callees that registered a concurrency
+	// let calls wait. Default 1,000.
+	MaxWaiting int
+
+	// MaxWaitingBytes bounds what the waiting calls of a registration hold;
+	// those of the whole realm may hold 16 times as much. Default 4 MiB.
+	MaxWaitingBytes int
+
+	// MaxWait is how long a call waits for a callee, unless its timeout comes
+	// earlier. Default 10 s.
+	MaxWait time.Duration
+
 	// Rand returns a number from 0 to n-1 for the invocation policy "random".
 	// Without it that policy works as "roundrobin".
 	Rand func(n int) int
@@ -53,6 +69,15 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxCalls <= 0 {
 		c.MaxCalls = DefaultMaxCalls
+	}
+	if c.MaxWaiting <= 0 {
+		c.MaxWaiting = DefaultMaxWaiting
+	}
+	if c.MaxWaitingBytes <= 0 {
+		c.MaxWaitingBytes = DefaultMaxWaitingBytes
+	}
+	if c.MaxWait <= 0 {
+		c.MaxWait = DefaultMaxWait
 	}
 	return c
 }

@@ -92,7 +92,10 @@ func (d *Dealer) Expire(now time.Time) []Delivery {
 // expire ends a call because nothing came in time.
 func (d *Dealer) expire(now time.Time, c *call) {
 	text := "no answer within " + c.gap.String()
-	if c.expiry == wamp.ErrCanceled {
+	switch {
+	case c.queued != nil:
+		text = "no callee was free within " + c.gap.String()
+	case c.expiry == wamp.ErrCanceled:
 		text = "no reaction to INTERRUPT within " + d.config.KillGrace.String()
 	}
 	d.abandon(now, c, refusal{c.expiry, text})
@@ -104,12 +107,17 @@ func (d *Dealer) startTimeout(now time.Time, c *call, milliseconds int64) {
 	if milliseconds <= 0 {
 		return
 	}
-	const longest = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
-	c.gap = time.Duration(min(milliseconds, longest)) * time.Millisecond
+	c.gap = timeout(milliseconds)
 	if c.details.Timeout > 0 {
 		c.gap += d.config.KillGrace
 	}
 	d.deadlines.endAt(c, now.Add(c.gap), wamp.ErrTimeout)
+}
+
+// timeout returns the duration of a timeout option that is not 0.
+func timeout(milliseconds int64) time.Duration {
+	const longest = int64(100 * 365 * 24 * time.Hour / time.Millisecond)
+	return time.Duration(min(milliseconds, longest)) * time.Millisecond
 }
 
 // restartTimeout gives a call that shows progress its full time again: with

@@ -23,7 +23,8 @@ type Dealer struct {
 	lastRegistration wamp.ID
 	places           int // over all registrations
 
-	calls     int // in flight
+	calls     int // in flight, those that wait for a callee among them
+	waiting   int // bytes that calls wait with
 	deadlines deadlines
 	unused    []*call // records for reuse
 
@@ -69,8 +70,13 @@ func (d *Dealer) Leave(now time.Time, id wamp.ID) []Delivery {
 		return nil
 	}
 	delete(d.sessions, id)
+	for _, id := range sortedIDs(s.calls) {
+		if c := s.calls[id]; c.queued != nil {
+			d.callerGone(now, c) // before it could be sent
+		}
+	}
 	for _, id := range sortedIDs(s.places) {
-		d.removePlace(s.places[id])
+		d.removePlace(now, s.places[id])
 	}
 	for _, id := range sortedIDs(s.invocations) {
 		d.calleeGone(now, s.invocations[id])
@@ -108,9 +114,9 @@ func (d *Dealer) receive(now time.Time, s *session, m wamp.Message) error {
 	case *wamp.Cancel:
 		return d.cancel(now, s, m)
 	case *wamp.Register:
-		return d.register(s, m)
+		return d.register(now, s, m)
 	case *wamp.Unregister:
-		return d.unregister(s, m)
+		return d.unregister(now, s, m)
 	case *wamp.Subscribe:
 		return d.refuseBroker(s, wamp.TypeSubscribe, m.Request)
 	case *wamp.Unsubscribe:

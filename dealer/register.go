@@ -2,6 +2,7 @@ package dealer
 
 import (
 	"strings"
+	"time"
 
 	"github.com/wampgate/wampgate/dealer/match"
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -9,7 +10,7 @@ import (
 
 // register gives a session a place in a new registration, or in one that is
 // shared.
-func (d *Dealer) register(s *session, m *wamp.Register) error {
+func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 	if err := s.accept(wamp.TypeRegister, m.Request); err != nil {
 		return err
 	}
@@ -21,8 +22,9 @@ func (d *Dealer) register(s *session, m *wamp.Register) error {
 	if r == nil {
 		r = d.newRegistration(m)
 	}
-	d.addPlace(r, s, m.Options)
+	p := d.addPlace(r, s, m.Options)
 	d.out.add(s, &wamp.Registered{Request: m.Request, Registration: r.id})
+	d.refill(now, p)
 	return nil
 }
 
@@ -36,6 +38,8 @@ func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) re
 		return refusal{wamp.ErrInvalidURI, "URIs that begin with wamp are reserved"}
 	case m.Options.Invoke >= wamp.InvokeUnknown:
 		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last"}
+	case m.Options.Concurrency == wamp.ConcurrencyUnknown:
+		return refusal{wamp.ErrInvalidArgument, "concurrency is not a positive integer"}
 	case m.Options.DiscloseCaller && d.config.Disclose == DiscloseNever:
 		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
 	case r != nil:
@@ -76,13 +80,15 @@ func (d *Dealer) newRegistration(m *wamp.Register) *registration {
 	return r
 }
 
-func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) {
+func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) *place {
 	p := &place{
 		session:        s,
 		streaming:      s.progressive(wamp.FeatureProgressiveCallInvocations),
 		safe:           declaredSafe(o),
 		discloseCaller: o.DiscloseCaller,
 		forwardTimeout: s.keepsTimeouts(o.ForwardTimeout),
+		limit:          o.Concurrency,
+		counted:        o.Concurrency > 0,
 	}
 	r.add(p)
 	if s.places == nil {
@@ -90,6 +96,7 @@ func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) {
 	}
 	s.places[r.id] = p
 	d.places++
+	return p
 }
 
 // declaredSafe reads the option "_http": {"safe": true}, which says that a
@@ -101,7 +108,7 @@ func declaredSafe(o wamp.RegisterOptions) bool {
 }
 
 // unregister gives a session's place up. Invocations it is working on go on.
-func (d *Dealer) unregister(s *session, m *wamp.Unregister) error {
+func (d *Dealer) unregister(now time.Time, s *session, m *wamp.Unregister) error {
 	if err := s.accept(wamp.TypeUnregister, m.Request); err != nil {
 		return err
 	}
@@ -110,14 +117,14 @@ func (d *Dealer) unregister(s *session, m *wamp.Unregister) error {
 		d.refuse(s, wamp.TypeUnregister, m.Request, refusal{wamp.ErrNoSuchRegistration, ""})
 		return nil
 	}
-	d.removePlace(p)
 	d.out.add(s, &wamp.Unregistered{Request: m.Request})
+	d.removePlace(now, p)
 	return nil
 }
 
 // removePlace takes a callee out of a registration, and the registration out
-// of the realm with its last callee.
-func (d *Dealer) removePlace(p *place) {
+// of the realm with its last callee. Calls that nobody is left for end.
+func (d *Dealer) removePlace(now time.Time, p *place) {
 	r := p.registration
 	r.remove(p)
 	delete(p.session.places, r.id)
@@ -125,4 +132,5 @@ func (d *Dealer) removePlace(p *place) {
 	if len(r.places) == 0 {
 		d.procedures.Delete(r.match, string(r.procedure))
 	}
+	d.dropHopeless(now, r)
 }

@@ -19,6 +19,10 @@ type registration struct {
 	places      []*place // in no particular order, to draw from at random
 	streaming   int      // how many places take progressive calls
 	safe        int      // how many places were declared safe
+
+	full          int    // how many places have no room for a call
+	fullStreaming int    // how many of these take progressive calls
+	queue         *queue // calls that wait for room; nil until one did
 }
 
 // A place is a callee's part in a registration. What a callee asked for when
@@ -31,6 +35,12 @@ type place struct {
 
 	discloseCaller bool
 	forwardTimeout bool
+
+	limit    int  // most INVOCATIONs at once; 0 means any number
+	counted  bool // INVOCATIONs are counted
+	inFlight int  // INVOCATIONs, if they are counted
+	full     bool // inFlight has reached limit
+	gone     bool // given up or taken away
 
 	before, after *place // in order of registration
 	at            int    // index in registration.places
@@ -77,6 +87,10 @@ func (r *registration) remove(p *place) {
 	if p.streaming {
 		r.streaming--
 	}
+	if p.full {
+		r.countFull(p, -1)
+	}
+	p.gone = true
 	if p.safe {
 		r.safe--
 	}
@@ -84,10 +98,11 @@ func (r *registration) remove(p *place) {
 
 // choose picks the place that gets a new call, by the registration's policy
 // among those that are able to take it: a progressive call needs a callee
-// that streams. It returns nil if there is none. Except for progressive calls
-// of registrations with callees of both kinds it takes constant time.
+// that streams, and none gets more calls than it wants at once. It returns nil
+// if there is none. It takes constant time unless it has to pass over places,
+// since callees of both kinds, or busy ones and others, share the procedure.
 func (r *registration) choose(streaming bool, rand func(int) int) *place {
-	if streaming && r.streaming == 0 {
+	if r.able(streaming) == 0 {
 		return nil
 	}
 	switch r.policy {
@@ -104,7 +119,15 @@ func (r *registration) choose(streaming bool, rand func(int) int) *place {
 	return r.oldest(streaming)
 }
 
-func (p *place) able(streaming bool) bool { return p.streaming || !streaming }
+// able returns how many places could take a call now.
+func (r *registration) able(streaming bool) int {
+	if streaming {
+		return r.streaming - r.fullStreaming
+	}
+	return len(r.places) - r.full
+}
+
+func (p *place) able(streaming bool) bool { return !p.full && (p.streaming || !streaming) }
 
 func (r *registration) oldest(streaming bool) *place {
 	p := r.first
@@ -145,13 +168,14 @@ func (r *registration) following(p *place) *place {
 
 // draw returns each able place with the same probability.
 func (r *registration) draw(streaming bool, rand func(int) int) *place {
-	if !streaming || r.streaming == len(r.places) {
-		return r.places[rand(len(r.places))]
+	able := r.able(streaming)
+	if able == len(r.places) {
+		return r.places[rand(able)]
 	}
-	skip := rand(r.streaming)
-	p := r.oldest(true)
+	skip := rand(able)
+	p := r.oldest(streaming)
 	for ; skip > 0; skip-- {
-		for p = p.after; !p.streaming; {
+		for p = p.after; !p.able(streaming); {
 			p = p.after
 		}
 	}

@@ -149,6 +149,12 @@ func (p *player) setOption(key, value string) (err error) {
 		p.config.KillGrace, err = time.ParseDuration(value)
 	case "max_calls":
 		p.config.MaxCalls, err = strconv.Atoi(value)
+	case "max_waiting":
+		p.config.MaxWaiting, err = strconv.Atoi(value)
+	case "max_waiting_bytes":
+		p.config.MaxWaitingBytes, err = strconv.Atoi(value)
+	case "max_wait":
+		p.config.MaxWait, err = time.ParseDuration(value)
 	case "max_registrations":
 		p.config.MaxRegistrations, err = strconv.Atoi(value)
 	case "rand":

@@ -109,6 +109,13 @@ func registrationFrames() []decoded {
 		{`[64,1,{"_disclose_caller":true,"_forward_timeout":true},"p"]`, &wamp.Register{
 			Request: 1, Procedure: "p", Options: wamp.RegisterOptions{DiscloseCaller: true, ForwardTimeout: true},
 		}},
+		{`[64,1,{"concurrency":4},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Concurrency: 4}}},
+		{`[64,1,{"_concurrency":1e10},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Concurrency: 1<<31 - 1}}},
+		{`[64,1,{"concurrency":null},"p"]`, &wamp.Register{Request: 1, Procedure: "p"}},
+		{`[64,1,{"concurrency":0},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Concurrency: wamp.ConcurrencyUnknown}}},
+		{`[64,1,{"concurrency":[1,{"x":2}],"match":"prefix"},"p"]`, &wamp.Register{
+			Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Match: wamp.MatchPrefix, Concurrency: wamp.ConcurrencyUnknown},
+		}},
 		{`[64,1,{"match":"exact","invoke":"single"},"p"]`, &wamp.Register{Request: 1, Procedure: "p"}},
 		{`[64,1,{"match":"wildcard","invoke":"first"},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Match: wamp.MatchWildcard, Invoke: wamp.InvokeFirst}}},
 		{`[64,1,{"invoke":"last"},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Invoke: wamp.InvokeLast}}},

@@ -395,9 +395,14 @@ type RegisterOptions struct {
 	Invoke         InvokePolicy
 	DiscloseCaller bool // also read from "_disclose_caller"
 	ForwardTimeout bool // also read from "_forward_timeout"
+	Concurrency    int  // most INVOCATIONs at once; 0 means no limit; also read from "_concurrency"
 
 	Custom Dict // other keys that begin with "_"; nil if none
 }
+
+// ConcurrencyUnknown stands for a concurrency that is no positive integer; a
+// REGISTER with it is answered with an ERROR.
+const ConcurrencyUnknown = -1
 
 // Registered is [REGISTERED, REGISTER.Request|id, Registration|id].
 type Registered struct {

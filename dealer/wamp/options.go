@@ -151,6 +151,8 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 			c.bool("Options.disclose_caller", &o.DiscloseCaller)
 		case "forward_timeout", "_forward_timeout":
 			c.bool("Options.forward_timeout", &o.ForwardTimeout)
+		case "concurrency", "_concurrency":
+			c.concurrency(&o.Concurrency)
 		default:
 			c.custom(key, &o.Custom)
 		}
@@ -159,8 +161,12 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 
 func (c *codec) writeRegisterOptions(o *RegisterOptions) {
 	w := &c.out
-	w.openMap(len(o.Custom) + count(o.DiscloseCaller, o.ForwardTimeout, o.Invoke != InvokeSingle, o.Match != MatchExact))
+	w.openMap(len(o.Custom) + count(o.Concurrency != 0, o.DiscloseCaller, o.ForwardTimeout, o.Invoke != InvokeSingle, o.Match != MatchExact))
 	w.entries(o.Custom, 2)
+	if o.Concurrency != 0 {
+		w.key("concurrency")
+		w.int(int64(o.Concurrency))
+	}
 	w.flag("disclose_caller", o.DiscloseCaller)
 	w.flag("forward_timeout", o.ForwardTimeout)
 	if o.Invoke != InvokeSingle {
@@ -170,6 +176,26 @@ func (c *codec) writeRegisterOptions(o *RegisterOptions) {
 		w.text("match", o.Match.String())
 	}
 	w.closeMap()
+}
+
+// concurrency reads a positive integer. Whatever else stands there is an
+// application error and no malformed message.
+func (c *codec) concurrency(v *int) {
+	switch c.in.serializer.Kind(c.in.buf[c.in.pos:]) {
+	case KindNull:
+		c.in.skip(1)
+		return
+	case KindNumber:
+		var t token
+		c.in.scan(&t)
+		if n, ok := t.uint(); ok && n >= 1 {
+			*v = int(min(n, math.MaxInt32)) //nolint:gosec // at most MaxInt32
+			return
+		}
+	default:
+		c.in.skip(1)
+	}
+	*v = ConcurrencyUnknown
 }
 
 // cancelOptions visits the options of CANCEL.
