@@ -92,6 +92,9 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 			KillGrace:        s.KillGrace,
 			MaxRegistrations: s.MaxRegistrations,
 			MaxCalls:         s.MaxCalls,
+			MaxWaiting:       s.MaxWaiting,
+			MaxWaitingBytes:  int(s.MaxWaitingBytes),
+			MaxWait:          s.MaxWait,
 		})
 	}
 	return config

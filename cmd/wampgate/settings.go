@@ -36,6 +36,8 @@ type settings struct {
 	MaxSessions      int  `group:"Limits" default:"100000" help:"WAMP sessions of the gateway."`
 	MaxRegistrations int  `group:"Limits" default:"100000" help:"Registrations of a realm."`
 	MaxCalls         int  `group:"Limits" default:"10000" help:"Calls in flight of a realm."`
+	MaxWaiting       int  `group:"Limits" default:"1000" help:"Calls of a registration that wait because all its callees are busy."`
+	MaxWaitingBytes  size `group:"Limits" default:"4MiB" help:"Bytes that these hold; 16 times as many in a realm."`
 	MaxCallsEach     int  `group:"Limits" default:"256" help:"HTTP calls in flight of one principal."`
 	MaxStreamsEach   int  `group:"Limits" default:"64" help:"HTTP streams of one principal."`
 
@@ -43,6 +45,7 @@ type settings struct {
 	StreamTimeout time.Duration `group:"Timeouts" default:"10m" help:"The same for calls with a streamed request or answer."`
 	MaxTimeout    time.Duration `group:"Timeouts" default:"1h" help:"The most that an HTTP call may ask for."`
 	KillGrace     time.Duration `group:"Timeouts" default:"5s" help:"How long a canceled call waits for its callee's word."`
+	MaxWait       time.Duration `group:"Timeouts" default:"10s" help:"How long a call waits for a callee that is not busy."`
 	HelloTimeout  time.Duration `group:"Timeouts" default:"10s" help:"How long a WAMP peer may take to say HELLO."`
 	PingInterval  time.Duration `group:"Timeouts" default:"30s" help:"Time between the pings of a WAMP peer."`
 	PingTimeout   time.Duration `group:"Timeouts" default:"20s" help:"How long it may be silent after one."`
@@ -142,6 +145,7 @@ func (s *settings) limitFaults() []fault {
 	for name, n := range map[string]int64{
 		"max-body": int64(s.MaxBody), "max-frame": int64(s.MaxFrame), "max-message": int64(s.MaxMessage), "queue": int64(s.Queue),
 		"max-sessions": int64(s.MaxSessions), "max-registrations": int64(s.MaxRegistrations), "max-calls": int64(s.MaxCalls),
+		"max-waiting": int64(s.MaxWaiting), "max-waiting-bytes": int64(s.MaxWaitingBytes), "max-wait": int64(s.MaxWait),
 		"max-calls-each": int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
 		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),
 		"kill-grace": int64(s.KillGrace), "hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
