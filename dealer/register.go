@@ -37,7 +37,7 @@ func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) re
 	case m.Procedure.Reserved():
 		return refusal{wamp.ErrInvalidURI, "URIs that begin with wamp are reserved"}
 	case m.Options.Invoke >= wamp.InvokeUnknown:
-		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last"}
+		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last, least_loaded"}
 	case m.Options.Concurrency == wamp.ConcurrencyUnknown:
 		return refusal{wamp.ErrInvalidArgument, "concurrency is not a positive integer"}
 	case m.Options.DiscloseCaller && d.config.Disclose == DiscloseNever:
@@ -88,7 +88,7 @@ func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) *
 		discloseCaller: o.DiscloseCaller,
 		forwardTimeout: s.keepsTimeouts(o.ForwardTimeout),
 		limit:          o.Concurrency,
-		counted:        o.Concurrency > 0,
+		counted:        o.Concurrency > 0 || r.policy == wamp.InvokeLeastLoaded,
 	}
 	r.add(p)
 	if s.places == nil {

@@ -16,7 +16,8 @@ type registration struct {
 
 	first, last *place   // in order of registration
 	served      *place   // who had the last turn (roundrobin); nil means the first is next
-	places      []*place // in no particular order, to draw from at random
+	turns       uint64   // turns given so far (least_loaded)
+	places      []*place // in no particular order, to draw from at random; a heap by load (least_loaded)
 	streaming   int      // how many places take progressive calls
 	safe        int      // how many places were declared safe
 
@@ -36,11 +37,12 @@ type place struct {
 	discloseCaller bool
 	forwardTimeout bool
 
-	limit    int  // most INVOCATIONs at once; 0 means any number
-	counted  bool // INVOCATIONs are counted
-	inFlight int  // INVOCATIONs, if they are counted
-	full     bool // inFlight has reached limit
-	gone     bool // given up or taken away
+	limit    int    // most INVOCATIONs at once; 0 means any number
+	counted  bool   // INVOCATIONs are counted
+	inFlight int    // INVOCATIONs, if they are counted
+	full     bool   // inFlight has reached limit
+	turn     uint64 // when it had its last turn (least_loaded)
+	gone     bool   // given up or taken away
 
 	before, after *place // in order of registration
 	at            int    // index in registration.places
@@ -62,11 +64,13 @@ func (r *registration) add(p *place) {
 	if p.safe {
 		r.safe++
 	}
+	r.nextTurn(p)
 }
 
 // remove takes a place out in constant time. The turns of the others go on as
 // if it had never been there: nobody is skipped or served twice.
 func (r *registration) remove(p *place) {
+	p.gone = true
 	if r.served == p {
 		r.served = p.before
 	}
@@ -80,17 +84,22 @@ func (r *registration) remove(p *place) {
 	} else {
 		p.after.before = p.before
 	}
-	moved := r.places[len(r.places)-1]
-	r.places[p.at], moved.at = moved, p.at
-	r.places[len(r.places)-1] = nil
-	r.places = r.places[:len(r.places)-1]
+	r.drop(p)
 	if p.streaming {
 		r.streaming--
 	}
 	if p.full {
 		r.countFull(p, -1)
 	}
-	p.gone = true
+}
+
+// drop takes a place off the list, and moves the last one there.
+func (r *registration) drop(p *place) {
+	moved := r.places[len(r.places)-1]
+	r.places[p.at], moved.at = moved, p.at
+	r.places[len(r.places)-1] = nil
+	r.places = r.places[:len(r.places)-1]
+	r.weigh(moved)
 	if p.safe {
 		r.safe--
 	}
@@ -115,6 +124,8 @@ func (r *registration) choose(streaming bool, rand func(int) int) *place {
 		return r.takeTurn(streaming)
 	case wamp.InvokeRoundRobin:
 		return r.takeTurn(streaming)
+	case wamp.InvokeLeastLoaded:
+		return r.leastLoaded(streaming)
 	}
 	return r.oldest(streaming)
 }

@@ -206,19 +206,21 @@ func (p *place) take() {
 		p.full = true
 		p.registration.countFull(p, 1)
 	}
+	p.registration.nextTurn(p)
 }
 
 // free notes that one of the callee's calls has ended, perhaps after it gave
 // its place up.
 func (p *place) free() {
 	p.inFlight--
-	if !p.full {
+	if p.gone {
 		return
 	}
-	p.full = false
-	if !p.gone {
+	if p.full {
+		p.full = false
 		p.registration.countFull(p, -1)
 	}
+	p.registration.weigh(p)
 }
 
 // countFull notes that n more places have no room, p being one of them.

@@ -361,6 +361,7 @@ const (
 	InvokeRandom
 	InvokeFirst
 	InvokeLast
+	InvokeLeastLoaded // the fewest invocations in flight; not in the specification
 	InvokeUnknown
 )
 
@@ -375,6 +376,8 @@ func (p InvokePolicy) String() string {
 		return "first"
 	case InvokeLast:
 		return "last"
+	case InvokeLeastLoaded:
+		return "least_loaded"
 	case InvokeUnknown:
 		return "unknown"
 	}
@@ -392,10 +395,10 @@ type Register struct {
 // RegisterOptions are the options of a Register that the dealer knows.
 type RegisterOptions struct {
 	Match          MatchPolicy
-	Invoke         InvokePolicy
-	DiscloseCaller bool // also read from "_disclose_caller"
-	ForwardTimeout bool // also read from "_forward_timeout"
-	Concurrency    int  // most INVOCATIONs at once; 0 means no limit; also read from "_concurrency"
+	Invoke         InvokePolicy // "invoke"; "_invoke" goes first
+	DiscloseCaller bool         // also read from "_disclose_caller"
+	ForwardTimeout bool         // also read from "_forward_timeout"
+	Concurrency    int          // most INVOCATIONs at once; 0 means no limit; also read from "_concurrency"
 
 	Custom Dict // other keys that begin with "_"; nil if none
 }

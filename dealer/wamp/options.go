@@ -141,12 +141,15 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 		c.writeRegisterOptions(o)
 		return
 	}
+	var extended InvokePolicy
 	for e := c.openDict("Options"); c.in.next(&e); {
 		switch key := c.in.key(); string(key) {
 		case "match":
 			c.match("Options.match", &o.Match)
 		case "invoke":
 			c.invoke("Options.invoke", &o.Invoke)
+		case "_invoke": // some clients let no other policies through than the specification's
+			c.invoke("Options._invoke", &extended)
 		case "disclose_caller", "_disclose_caller":
 			c.bool("Options.disclose_caller", &o.DiscloseCaller)
 		case "forward_timeout", "_forward_timeout":
@@ -156,6 +159,9 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 		default:
 			c.custom(key, &o.Custom)
 		}
+	}
+	if extended != InvokeSingle {
+		o.Invoke = extended
 	}
 }
 
@@ -408,6 +414,8 @@ func (c *codec) invoke(what string, policy *InvokePolicy) {
 		*policy = InvokeFirst
 	case "last":
 		*policy = InvokeLast
+	case "least_loaded":
+		*policy = InvokeLeastLoaded
 	default:
 		*policy = InvokeUnknown
 	}

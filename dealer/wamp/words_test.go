@@ -132,7 +132,8 @@ func TestNames(t *testing.T) {
 		wamp.CancelKillNoWait.String(): "killnowait", wamp.MatchExact.String(): "exact", wamp.MatchPrefix.String(): "prefix",
 		wamp.MatchWildcard.String(): "wildcard", wamp.InvokeSingle.String(): "single", wamp.InvokeRoundRobin.String(): "roundrobin",
 		wamp.InvokeRandom.String(): "random", wamp.InvokeFirst.String(): "first", wamp.InvokeLast.String(): "last",
-		wamp.MessageType(99).String(): "message type 99",
+		wamp.InvokeLeastLoaded.String(): "least_loaded",
+		wamp.MessageType(99).String():   "message type 99",
 	}
 	for got, want := range tests {
 		if got != want {
