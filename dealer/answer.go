@@ -29,6 +29,8 @@ func (d *Dealer) progress(now time.Time, c *call, m *wamp.Yield) {
 	if !c.receiveProgress || c.killing {
 		return
 	}
+	c.progressed = true
+	d.dropKept(c)
 	d.restartTimeout(now, c)
 	d.result(c, m)
 }
@@ -42,7 +44,7 @@ func (d *Dealer) result(c *call, m *wamp.Yield) {
 }
 
 // calleeError handles an ERROR that answers an INVOCATION: the caller gets it
-// unchanged.
+// unchanged, unless the callee passes the call on.
 func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 	if m.RequestType != wamp.TypeInvocation {
 		return violation("ERROR for %s: clients answer INVOCATION only", m.RequestType)
@@ -50,6 +52,10 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 	c, err := s.invocation(wamp.TypeError, m.Request)
 	if c == nil {
 		return err
+	}
+	if m.Error == wamp.ErrUnavailable && c.passable() {
+		d.passOn(now, c)
+		return nil
 	}
 	e := d.out.error(c.caller)
 	e.RequestType = wamp.TypeCall

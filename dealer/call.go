@@ -22,10 +22,13 @@ type call struct {
 	open            bool // the last chunk has not come yet
 	sent            int  // INVOCATIONs
 	receiveProgress bool // the caller asked for it
+	progressed      bool // the caller got progress
+	rerouted        bool // a callee passed it on
 	killing         bool // INTERRUPT "kill" was sent; only the callee's final answer counts
 
 	place  *place  // where it is counted; nil if it need not be
 	queued *queued // what it waits with; nil once a callee has got it
+	kept   *kept   // what another callee could get it with; nil as a rule
 
 	gap      time.Duration // the timeout, counted from the last sign of progress; 0 means none
 	deadline time.Time     // zero: not in the heap
@@ -80,6 +83,7 @@ func (d *Dealer) chunk(now time.Time, c *call, m *wamp.Call) error {
 	case c.queued != nil:
 		d.waitOn(now, c, m)
 	case !c.killing:
+		d.dropKept(c)
 		d.send(c, m, c.details.Custom)
 	}
 	return nil
@@ -166,6 +170,9 @@ func (d *Dealer) invoke(now time.Time, s *session, p *place, m *wamp.Call) {
 	d.send(c, m, m.Options.Custom)
 	if c.chunked {
 		c.details.Custom = cloneDict(m.Options.Custom)
+	}
+	if p.reroutes {
+		d.keepCopy(now, c, p, m)
 	}
 }
 
@@ -254,6 +261,7 @@ func (d *Dealer) end(now time.Time, c *call) {
 	} else {
 		delete(c.callee.invocations, c.invocation)
 	}
+	d.dropKept(c)
 	delete(c.caller.calls, c.id)
 	d.deadlines.remove(c)
 	d.calls--
@@ -265,8 +273,5 @@ func (d *Dealer) end(now time.Time, c *call) {
 	if len(d.unused) < keepCalls {
 		d.unused = append(d.unused, c)
 	}
-	if left != nil {
-		left.free()
-		d.refill(now, left)
-	}
+	d.vacate(now, left)
 }

@@ -24,7 +24,7 @@ type Dealer struct {
 	places           int // over all registrations
 
 	calls     int // in flight, those that wait for a callee among them
-	waiting   int // bytes that calls wait with
+	held      int // bytes that are kept of calls
 	deadlines deadlines
 	unused    []*call // records for reuse
 
@@ -44,7 +44,9 @@ func (d *Dealer) Features() wamp.Features {
 		wamp.FeatureCallCanceling |
 		wamp.FeatureCallerIdentification |
 		wamp.FeaturePatternBasedRegistration |
-		wamp.FeatureSharedRegistration
+		wamp.FeatureSharedRegistration |
+		wamp.FeatureRegistrationRevocation |
+		wamp.FeatureCallReroute
 }
 
 // Join adds a session. It fails if the id is not a valid one or in use.

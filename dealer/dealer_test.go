@@ -80,6 +80,7 @@ func TestFeatures(t *testing.T) {
 	want := []string{
 		"progressive_call_results", "progressive_call_invocations", "call_timeout",
 		"call_canceling", "caller_identification", "pattern_based_registration", "shared_registration",
+		"registration_revocation", "call_reroute",
 	}
 	got := dealer.New(dealer.Config{}).Features().Dict()
 	if len(got) != len(want) {
@@ -209,12 +210,17 @@ func TestLateChunksAreBounded(t *testing.T) {
 	}
 }
 
-// TestRandomWithoutChance shows that no callee is forgotten without Config.Rand.
+// TestRandomWithoutChance shows that no callee is forgotten without
+// Config.Rand, neither when it is chosen nor when a call is passed on.
 func TestRandomWithoutChance(t *testing.T) {
 	t.Parallel()
 	d := dealer.New(dealer.Config{})
 	for id := wamp.ID(1); id <= 3; id++ {
-		join(t, d, id)
+		p := peer(id)
+		p.Roles.CalleeFeatures |= wamp.FeatureCallReroute
+		if err := d.Join(p); err != nil {
+			t.Fatal(err)
+		}
 		receive(t, d, id, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Invoke: wamp.InvokeRandom}})
 	}
 	for i, want := range []wamp.ID{1, 2, 3, 1} {
@@ -222,6 +228,13 @@ func TestRandomWithoutChance(t *testing.T) {
 		if out[0].To != want {
 			t.Errorf("call %d goes to %d, want %d", i+1, out[0].To, want)
 		}
+	}
+	decline := &wamp.Error{RequestType: wamp.TypeInvocation, Request: 2, Error: wamp.ErrUnavailable}
+	if out := receive(t, d, 1, decline); out[0].To != 2 {
+		t.Errorf("call 4, which session 1 declines, goes to %d, want 2", out[0].To)
+	}
+	if out := receive(t, d, 1, &wamp.Call{Request: 9, Procedure: "p"}); out[0].To != 3 {
+		t.Errorf("call 5 goes to %d, want 3", out[0].To)
 	}
 }
 

@@ -15,8 +15,20 @@ func (r *registration) leastLoaded(streaming bool) *place {
 	if best.able(streaming) {
 		return best
 	}
+	var able []*place
 	for _, p := range r.places {
-		if p.able(streaming) && (!best.able(streaming) || p.lighter(best)) {
+		if p.able(streaming) {
+			able = append(able, p)
+		}
+	}
+	return lightest(able)
+}
+
+// lightest returns the best choice of some places.
+func lightest(places []*place) *place {
+	best := places[0]
+	for _, p := range places {
+		if p.lighter(best) {
 			best = p
 		}
 	}

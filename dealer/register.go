@@ -19,12 +19,19 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 		d.refuse(s, wamp.TypeRegister, m.Request, why)
 		return nil
 	}
+	var waiting *queue
+	if r != nil && m.Options.Force {
+		waiting = d.displace(now, r)
+		r = nil
+	}
 	if r == nil {
 		r = d.newRegistration(m)
+		r.queue = waiting
 	}
 	p := d.addPlace(r, s, m.Options)
 	d.out.add(s, &wamp.Registered{Request: m.Request, Registration: r.id})
 	d.refill(now, p)
+	d.dropHopeless(now, r)
 	return nil
 }
 
@@ -42,6 +49,8 @@ func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) re
 		return refusal{wamp.ErrInvalidArgument, "concurrency is not a positive integer"}
 	case m.Options.DiscloseCaller && d.config.Disclose == DiscloseNever:
 		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
+	case r != nil && m.Options.Force:
+		return checkForce(s, r)
 	case r != nil:
 		return checkShared(s, m, r)
 	}
@@ -87,6 +96,7 @@ func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) *
 		safe:           declaredSafe(o),
 		discloseCaller: o.DiscloseCaller,
 		forwardTimeout: s.keepsTimeouts(o.ForwardTimeout),
+		reroutes:       s.callee.Has(wamp.FeatureCallReroute),
 		limit:          o.Concurrency,
 		counted:        o.Concurrency > 0 || r.policy == wamp.InvokeLeastLoaded,
 	}

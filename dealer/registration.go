@@ -36,6 +36,7 @@ type place struct {
 
 	discloseCaller bool
 	forwardTimeout bool
+	reroutes       bool // may pass calls on
 
 	limit    int    // most INVOCATIONs at once; 0 means any number
 	counted  bool   // INVOCATIONs are counted

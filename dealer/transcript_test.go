@@ -198,7 +198,8 @@ func (p *player) join(words []string) error {
 	if err != nil {
 		return err
 	}
-	everything := "progressive_call_results,progressive_call_invocations,call_canceling,call_timeout"
+	everything := "progressive_call_results,progressive_call_invocations,call_canceling,call_timeout," +
+		"registration_revocation,call_reroute"
 	peer := dealer.Peer{ID: id, Identity: wamp.Identity{Authid: "anonymous", Authrole: "anonymous"}}
 	roles := map[string]string{"caller": everything, "callee": everything}
 	for _, word := range words[1:] {
@@ -210,6 +211,8 @@ func (p *player) join(words []string) error {
 			peer.Agent = value
 		case "authid":
 			peer.Identity.Authid = value
+		case "authmethod":
+			peer.Identity.Authmethod = value
 		case "authrole":
 			peer.Identity.Authrole = value
 		case "local":

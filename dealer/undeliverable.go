@@ -50,6 +50,9 @@ func (d *Dealer) undeliveredInvocation(now time.Time, c *call, why refusal) {
 	case c == nil:
 	case c.sent > 1:
 		d.abandon(now, c, why)
+	case c.rerouted:
+		d.fail(c.caller, c.id, why)
+		d.end(now, c)
 	default:
 		d.refuse(c.caller, wamp.TypeCall, c.id, why)
 		d.end(now, c)

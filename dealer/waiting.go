@@ -23,8 +23,9 @@ type queue struct {
 // it, to be bounded together.
 type held struct{ calls, bytes int }
 
-// waitingRealm is how many times MaxWaitingBytes the calls of a realm may hold.
-const waitingRealm = 16
+// heldInRealm is how many times MaxWaitingBytes may be kept of all calls of a
+// realm.
+const heldInRealm = 16
 
 // A queued is what a call keeps while it waits.
 type queued struct {
@@ -82,8 +83,8 @@ func tooMuchWaiting() refusal {
 
 // fits reports whether a chunk may be kept in q.
 func (d *Dealer) fits(q *queue, m *wamp.Call) bool {
-	size, most := callSize(m), d.config.MaxWaitingBytes
-	return q.held.bytes+size <= most && d.waiting+size <= waitingRealm*most
+	size := callSize(m)
+	return q.held.bytes+size <= d.config.MaxWaitingBytes && d.held+size <= heldInRealm*d.config.MaxWaitingBytes
 }
 
 // hold keeps a copy of a chunk.
@@ -92,12 +93,12 @@ func (d *Dealer) hold(c *call, m *wamp.Call) {
 	w.chunks = append(w.chunks, cloneCall(m))
 	w.bytes += size
 	w.queue.held.bytes += size
-	d.waiting += size
+	d.held += size
 }
 
 // leaveQueue takes a call out of its queue, for whatever reason.
 func (d *Dealer) leaveQueue(c *call) {
-	d.waiting -= c.queued.bytes
+	d.held -= c.queued.bytes
 	c.queued.queue.remove(c)
 	c.queued = nil
 }
@@ -117,6 +118,15 @@ func (d *Dealer) refill(now time.Time, p *place) {
 	}
 }
 
+// vacate makes room for the next call at a place that one has left; p may be
+// nil.
+func (d *Dealer) vacate(now time.Time, p *place) {
+	if p != nil {
+		p.free()
+		d.refill(now, p)
+	}
+}
+
 // dispatch sends a call that waited to a callee, with all chunks that came
 // meanwhile. The time that it waited counts for its timeout.
 func (d *Dealer) dispatch(now time.Time, c *call, p *place) {
@@ -131,6 +141,9 @@ func (d *Dealer) dispatch(now time.Time, c *call, p *place) {
 	}
 	if c.chunked {
 		c.details.Custom = first.Options.Custom
+	}
+	if p.reroutes && len(w.chunks) == 1 {
+		d.keep(c, p, w.since, first)
 	}
 }
 

@@ -50,9 +50,9 @@ func TestAppend(t *testing.T) {
 		{&wamp.Register{Request: 1, Procedure: "p"}, `[64,1,{},"p"]`},
 		{
 			&wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{
-				Match: wamp.MatchWildcard, Invoke: wamp.InvokeRandom, DiscloseCaller: true, ForwardTimeout: true, Concurrency: 3, Custom: wamp.Dict{"_a": "x"},
+				Match: wamp.MatchWildcard, Invoke: wamp.InvokeRandom, DiscloseCaller: true, ForwardTimeout: true, Force: true, Concurrency: 3, Custom: wamp.Dict{"_a": "x"},
 			}},
-			`[64,1,{"_a":"x","concurrency":3,"disclose_caller":true,"forward_timeout":true,"invoke":"random","match":"wildcard"},"p"]`,
+			`[64,1,{"_a":"x","concurrency":3,"disclose_caller":true,"force_reregister":true,"forward_timeout":true,"invoke":"random","match":"wildcard"},"p"]`,
 		},
 		{&wamp.Registered{Request: 1, Registration: 2}, `[65,1,2]`},
 		{&wamp.Unregister{Request: 1, Registration: 2}, `[66,1,2]`},

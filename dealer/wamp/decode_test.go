@@ -106,8 +106,8 @@ func registrationFrames() []decoded {
 				Match: wamp.MatchPrefix, Invoke: wamp.InvokeRoundRobin, DiscloseCaller: true, ForwardTimeout: true, Custom: wamp.Dict{"_x": int64(1)},
 			}},
 		},
-		{`[64,1,{"_disclose_caller":true,"_forward_timeout":true},"p"]`, &wamp.Register{
-			Request: 1, Procedure: "p", Options: wamp.RegisterOptions{DiscloseCaller: true, ForwardTimeout: true},
+		{`[64,1,{"_disclose_caller":true,"_forward_timeout":true,"_force_reregister":true},"p"]`, &wamp.Register{
+			Request: 1, Procedure: "p", Options: wamp.RegisterOptions{DiscloseCaller: true, ForwardTimeout: true, Force: true},
 		}},
 		{`[64,1,{"concurrency":4},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Concurrency: 4}}},
 		{`[64,1,{"_concurrency":1e10},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Concurrency: 1<<31 - 1}}},

@@ -398,6 +398,7 @@ type RegisterOptions struct {
 	Invoke         InvokePolicy // "invoke"; "_invoke" goes first
 	DiscloseCaller bool         // also read from "_disclose_caller"
 	ForwardTimeout bool         // also read from "_forward_timeout"
+	Force          bool         // "force_reregister": present callees have to go; also read from "_force_reregister"
 	Concurrency    int          // most INVOCATIONs at once; 0 means no limit; also read from "_concurrency"
 
 	Custom Dict // other keys that begin with "_"; nil if none

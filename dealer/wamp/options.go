@@ -156,6 +156,8 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 			c.bool("Options.forward_timeout", &o.ForwardTimeout)
 		case "concurrency", "_concurrency":
 			c.concurrency(&o.Concurrency)
+		case "force_reregister", "_force_reregister":
+			c.bool("Options.force_reregister", &o.Force)
 		default:
 			c.custom(key, &o.Custom)
 		}
@@ -167,13 +169,14 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 
 func (c *codec) writeRegisterOptions(o *RegisterOptions) {
 	w := &c.out
-	w.openMap(len(o.Custom) + count(o.Concurrency != 0, o.DiscloseCaller, o.ForwardTimeout, o.Invoke != InvokeSingle, o.Match != MatchExact))
+	w.openMap(len(o.Custom) + count(o.Concurrency != 0, o.DiscloseCaller, o.Force, o.ForwardTimeout, o.Invoke != InvokeSingle, o.Match != MatchExact))
 	w.entries(o.Custom, 2)
 	if o.Concurrency != 0 {
 		w.key("concurrency")
 		w.int(int64(o.Concurrency))
 	}
 	w.flag("disclose_caller", o.DiscloseCaller)
+	w.flag("force_reregister", o.Force)
 	w.flag("forward_timeout", o.ForwardTimeout)
 	if o.Invoke != InvokeSingle {
 		w.text("invoke", o.Invoke.String())

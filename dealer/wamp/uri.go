@@ -107,6 +107,7 @@ const (
 	ErrAuthenticationRequired URI = "wamp.error.authentication_required"
 	ErrAuthenticationFailed   URI = "wamp.error.authentication_failed"
 	ErrNoMatchingAuthMethod   URI = "wamp.error.no_matching_auth_method"
+	ErrUnregistered           URI = "wamp.error.unregistered" // why a registration was revoked
 	ErrProtocolViolation      URI = "wamp.error.protocol_violation"
 	ErrRuntimeError           URI = "wamp.error.runtime_error"
 	CloseSystemShutdown       URI = "wamp.close.system_shutdown"
