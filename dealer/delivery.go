@@ -10,6 +10,13 @@ type Delivery struct {
 	Message wamp.Message
 }
 
+// Void reports whether the delivery must not be made any more, since an earlier
+// chunk of the same call was reported to [Dealer.Undeliverable] meanwhile.
+func (d Delivery) Void() bool {
+	m, ok := d.Message.(*wamp.Invocation)
+	return ok && m.Request == 0
+}
+
 // keepMessages is how many message structs of a type are kept for reuse; what
 // a large step needs beyond them is left to the garbage collector.
 const keepMessages = 64
@@ -45,6 +52,24 @@ func (o *outgoing) invocation(to *session) *wamp.Invocation {
 	m := o.invocations.next()
 	o.add(to, m)
 	return m
+}
+
+// unsend makes the deliveries void that follow that of m in this step and are
+// further chunks of the same call. It returns how many there were.
+func (o *outgoing) unsend(m *wamp.Invocation) int {
+	id, to, n := m.Request, wamp.ID(0), 0
+	for _, d := range o.deliveries {
+		other, ok := d.Message.(*wamp.Invocation)
+		switch {
+		case !ok:
+		case other == m:
+			to = d.To
+		case d.To == to && other.Request == id:
+			other.Request = 0
+			n++
+		}
+	}
+	return n
 }
 
 func (o *outgoing) result(to *session) *wamp.Result {

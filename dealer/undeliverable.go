@@ -12,7 +12,7 @@ import (
 // final answer:
 //
 //   - an INVOCATION: the call ends, and the callee is interrupted if it got
-//     earlier chunks;
+//     earlier chunks; further ones of this step become [Delivery.Void];
 //   - a progressive RESULT: the call ends, and the callee is interrupted;
 //   - a final RESULT, or an ERROR from a callee: the call had ended, the
 //     caller gets the error in its place;
@@ -32,7 +32,11 @@ func (d *Dealer) Undeliverable(now time.Time, to wamp.ID, m wamp.Message, reason
 	why := refusal{reason, text}
 	switch m := m.(type) {
 	case *wamp.Invocation:
-		d.undeliveredInvocation(now, s.invocations[m.Request], why)
+		c := s.invocations[m.Request]
+		if c != nil && c.sent > 1 {
+			c.sent -= d.out.unsend(m)
+		}
+		d.undeliveredInvocation(now, c, why)
 	case *wamp.Result:
 		d.undeliveredResult(now, s, m, why)
 	case *wamp.Error:

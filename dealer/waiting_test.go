@@ -50,6 +50,30 @@ func TestNothingOfAWaitingCallIsShared(t *testing.T) {
 	}
 }
 
+// TestLostChunksOfAWaitingCall reports the first or the second of two chunks
+// undeliverable that leave in one step.
+func TestLostChunksOfAWaitingCall(t *testing.T) {
+	t.Parallel()
+	for lost, want := range []wamp.Origin{wamp.OriginDealer, wamp.OriginDealerDispatched} {
+		d := dealer.New(dealer.Config{})
+		busy(t, d, "p")
+		receive(t, d, 1, &wamp.Call{Request: 2, Procedure: "p", Options: wamp.CallOptions{Progress: true}})
+		receive(t, d, 1, &wamp.Call{Request: 2, Procedure: "p"})
+		out := receive(t, d, 2, &wamp.Yield{Request: 1})
+		if len(out) != 3 {
+			t.Fatalf("an answer leads to %d messages, want a RESULT and two INVOCATIONs", len(out))
+		}
+		chunks := out[1:]
+		more := d.Undeliverable(epoch(), 2, chunks[lost].Message, wamp.ErrPayloadSizeExceeded, "too large")
+		if e, ok := more[0].Message.(*wamp.Error); !ok || e.Request != 2 || e.Origin != want {
+			t.Errorf("chunk %d is lost: the caller gets %+v, want an ERROR of origin %d", lost, more[0].Message, want)
+		}
+		if chunks[0].Void() || chunks[1].Void() != (lost == 0) || len(more) != 1+lost {
+			t.Errorf("chunk %d is lost: void are %t, %t; %d messages more", lost, chunks[0].Void(), chunks[1].Void(), len(more))
+		}
+	}
+}
+
 // TestWaitingIsBoundedInARealm fills the queues of many registrations.
 func TestWaitingIsBoundedInARealm(t *testing.T) {
 	t.Parallel()

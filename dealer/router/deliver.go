@@ -35,8 +35,8 @@ func (r *realm) leaveGone(b *Batch, now time.Time) {
 func (r *realm) push(b *Batch, now time.Time, out []dealer.Delivery, from *Session) {
 	for _, d := range out {
 		s := r.sessions[d.To]
-		if s == nil {
-			continue // cut off in this step
+		if s == nil || d.Void() {
+			continue // cut off, or ended, in this step
 		}
 		if err := s.out.Push(d.Message); err != nil {
 			r.refused(b, now, s, d.Message, err)
