@@ -46,6 +46,12 @@ func (d *Dealer) dropKept(c *call) {
 	}
 }
 
+// timedOut reports whether the timeout of the CALL is over.
+func (k *kept) timedOut(now time.Time) bool {
+	ms := k.call.Options.Timeout
+	return ms > 0 && !now.Before(k.since.Add(timeout(ms)))
+}
+
 // passable reports whether the callee may pass the call on: not if something
 // came of it, or if the caller gave up.
 func (c *call) passable() bool {
@@ -58,8 +64,13 @@ func (c *call) passable() bool {
 func (d *Dealer) passOn(now time.Time, c *call) {
 	k := c.kept
 	p := d.chooseOther(c)
-	if p == nil {
+	switch {
+	case p == nil:
 		d.fail(c.caller, c.id, refusal{wamp.ErrNoAvailableCallee, "no callee of " + quote(c.details.Procedure) + " is available"})
+		d.end(now, c)
+		return
+	case k.timedOut(now): // its callee had some time more
+		d.fail(c.caller, c.id, refusal{wamp.ErrTimeout, "no answer within " + timeout(k.call.Options.Timeout).String()})
 		d.end(now, c)
 		return
 	}
