@@ -1,6 +1,7 @@
 package dealer_test
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -21,7 +22,7 @@ func (m *model) cancel(now time.Time, from wamp.ID, cancel *wamp.Cancel) {
 		case mode == wamp.CancelUnknown:
 			m.giveUp(now, c, wamp.ErrInvalidArgument)
 		case mode == wamp.CancelSkip || !able:
-			m.sendError(from, wamp.TypeCall, c.id, wamp.ErrCanceled, wamp.OriginDealerDispatched)
+			m.sendError(from, wamp.TypeCall, c.id, wamp.ErrCanceled, c.origin())
 			m.remove(now, c)
 		case mode == wamp.CancelKillNoWait:
 			m.giveUp(now, c, wamp.ErrCanceled)
@@ -46,6 +47,9 @@ func (m *model) answer(now time.Time, from, invocation wamp.ID, message wamp.Mes
 		case *wamp.Yield:
 			m.yield(now, c, answer)
 		case *wamp.Error:
+			if answer.Error == wamp.ErrUnavailable && m.decline(now, c) {
+				return true
+			}
 			m.send(c.caller, &wamp.Error{
 				RequestType: wamp.TypeCall, Request: c.id, Details: answer.Details, Error: answer.Error, Payload: answer.Payload,
 			})
@@ -68,6 +72,7 @@ func (m *model) yield(now time.Time, c *modelCall, y *wamp.Yield) {
 	if !c.options.ReceiveProgress || c.killing {
 		return
 	}
+	c.progressed = true
 	m.send(c.caller, result)
 	if c.gap > 0 {
 		m.endAt(c, now.Add(c.gap), c.why)
@@ -86,10 +91,14 @@ func (m *model) undeliverable(now time.Time, to wamp.ID, message wamp.Message, r
 			if c.callee != to || c.invocation != message.Request {
 				continue
 			}
-			if c.sent > 1 {
+			origin := wamp.OriginDealer
+			if len(c.tried) > 0 {
+				origin = wamp.OriginDealerDispatched
+			}
+			if !bytes.Equal(message.Payload.Args, c.chunks[0].Payload.Args) {
 				m.giveUp(now, c, reason)
 			} else {
-				m.sendError(c.caller, wamp.TypeCall, c.id, reason, wamp.OriginDealer)
+				m.sendError(c.caller, wamp.TypeCall, c.id, reason, origin)
 				m.remove(now, c)
 			}
 			return

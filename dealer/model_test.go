@@ -12,7 +12,8 @@ import (
 
 // A model is a second dealer, written to be obvious: flat lists that are
 // searched from front to back, nothing kept twice. TestDealerIsTheModel
-// compares the two. It knows no texts, no random policy and no limits.
+// compares the two. It knows no texts, no random policy and no limits but the
+// callees' own.
 type model struct {
 	config dealer.Config
 	peers  map[wamp.ID]dealer.Peer
@@ -35,10 +36,17 @@ type modelPlace struct {
 	procedure    wamp.URI
 	callee       wamp.ID
 	options      wamp.RegisterOptions
+	turn         int // when it got its last call
 }
 
 type modelCall struct {
-	caller, callee wamp.ID
+	caller, callee wamp.ID     // callee is 0 while the call waits for one
+	place          *modelPlace // the callee's
+	since          time.Time
+	chunks         []*wamp.Call // that came before a callee got them; else the first
+	tried          []wamp.ID    // who declined
+	copied         bool         // another callee could get it
+	progressed     bool
 	id, invocation wamp.ID
 	registration   wamp.ID
 	options        wamp.CallOptions
@@ -101,6 +109,17 @@ func (m *model) remove(now time.Time, c *modelCall) {
 	if c.open {
 		m.swallows[[2]wamp.ID{c.caller, c.id}] = now.Add(time.Minute)
 	}
+	if c.place != nil {
+		m.refill(now, c.place)
+	}
+}
+
+// origin is that of the dealer's own errors for a call.
+func (c *modelCall) origin() wamp.Origin {
+	if c.callee == 0 {
+		return wamp.OriginDealer
+	}
+	return wamp.OriginDealerDispatched
 }
 
 func (m *model) interrupt(c *modelCall, mode wamp.CancelMode, reason wamp.URI) {
@@ -111,7 +130,7 @@ func (m *model) interrupt(c *modelCall, mode wamp.CancelMode, reason wamp.URI) {
 
 // giveUp ends a call with an error for the caller and an INTERRUPT.
 func (m *model) giveUp(now time.Time, c *modelCall, uri wamp.URI) {
-	m.sendError(c.caller, wamp.TypeCall, c.id, uri, wamp.OriginDealerDispatched)
+	m.sendError(c.caller, wamp.TypeCall, c.id, uri, c.origin())
 	if uri == wamp.ErrTimeout {
 		m.interrupt(c, wamp.CancelKillNoWait, uri)
 	} else {
@@ -122,7 +141,18 @@ func (m *model) giveUp(now time.Time, c *modelCall, uri wamp.URI) {
 
 func (m *model) leave(now time.Time, id wamp.ID) {
 	delete(m.peers, id)
-	m.places = slices.DeleteFunc(m.places, func(p *modelPlace) bool { return p.callee == id })
+	for _, c := range slices.Clone(m.calls) {
+		if c.caller == id && c.callee == 0 {
+			m.remove(now, c)
+		}
+	}
+	places := slices.Clone(m.places)
+	slices.SortFunc(places, func(a, b *modelPlace) int { return cmp.Compare(a.registration, b.registration) })
+	for _, p := range places {
+		if p.callee == id {
+			m.removePlace(now, p)
+		}
+	}
 	working := slices.Clone(m.calls)
 	slices.SortFunc(working, func(a, b *modelCall) int { return cmp.Compare(a.invocation, b.invocation) })
 	for _, c := range working {
@@ -167,9 +197,9 @@ func (m *model) receive(now time.Time, from wamp.ID, message wamp.Message) bool 
 	}
 	switch message := message.(type) {
 	case *wamp.Register:
-		return m.request(from, message.Request) && m.register(from, message)
+		return m.request(from, message.Request) && m.register(now, from, message)
 	case *wamp.Unregister:
-		return m.request(from, message.Request) && m.unregister(from, message)
+		return m.request(from, message.Request) && m.unregister(now, from, message)
 	case *wamp.Subscribe:
 		m.sendError(from, wamp.TypeSubscribe, message.Request, wamp.ErrNotAuthorized, wamp.OriginDealer)
 		return m.request(from, message.Request)
@@ -195,7 +225,7 @@ func (m *model) request(from, id wamp.ID) bool {
 	return true
 }
 
-func (m *model) register(from wamp.ID, r *wamp.Register) bool {
+func (m *model) register(now time.Time, from wamp.ID, r *wamp.Register) bool {
 	place := &modelPlace{procedure: r.Procedure, callee: from, options: r.Options}
 	refuse := func(uri wamp.URI) bool {
 		m.sendError(from, wamp.TypeRegister, r.Request, uri, wamp.OriginDealer)
@@ -207,8 +237,16 @@ func (m *model) register(from wamp.ID, r *wamp.Register) bool {
 	if r.Options.DiscloseCaller && m.config.Disclose == dealer.DiscloseNever {
 		return refuse(wamp.ErrOptionDisallowedMe)
 	}
-	for _, p := range m.places {
+	var displaced wamp.ID
+	for _, p := range slices.Clone(m.places) {
 		if p.procedure != r.Procedure {
+			continue
+		}
+		if r.Options.Force {
+			if m.peers[p.callee].Identity.Authid != m.peers[from].Identity.Authid {
+				return refuse(wamp.ErrNotAuthorized)
+			}
+			displaced = p.registration
 			continue
 		}
 		if p.callee == from || p.options.Invoke == wamp.InvokeSingle || p.options.Invoke != r.Options.Invoke {
@@ -220,23 +258,25 @@ func (m *model) register(from wamp.ID, r *wamp.Register) bool {
 		m.lastReg++
 		place.registration = m.lastReg
 	}
+	m.displace(displaced, place.registration)
 	m.lastSeq++
-	place.seq = m.lastSeq
+	place.seq, place.turn = m.lastSeq, m.lastSeq
 	m.places = append(m.places, place)
 	m.send(from, &wamp.Registered{Request: r.Request, Registration: place.registration})
+	m.refill(now, place)
+	m.dropHopeless(now, place.registration)
 	return true
 }
 
-func (m *model) unregister(from wamp.ID, u *wamp.Unregister) bool {
-	before := len(m.places)
-	m.places = slices.DeleteFunc(m.places, func(p *modelPlace) bool {
-		return p.callee == from && p.registration == u.Registration
-	})
-	if len(m.places) == before {
-		m.sendError(from, wamp.TypeUnregister, u.Request, wamp.ErrNoSuchRegistration, wamp.OriginDealer)
-	} else {
-		m.send(from, &wamp.Unregistered{Request: u.Request})
+func (m *model) unregister(now time.Time, from wamp.ID, u *wamp.Unregister) bool {
+	for _, p := range m.places {
+		if p.callee == from && p.registration == u.Registration {
+			m.send(from, &wamp.Unregistered{Request: u.Request})
+			m.removePlace(now, p)
+			return true
+		}
 	}
+	m.sendError(from, wamp.TypeUnregister, u.Request, wamp.ErrNoSuchRegistration, wamp.OriginDealer)
 	return true
 }
 
@@ -257,19 +297,20 @@ func (m *model) call(now time.Time, from wamp.ID, call *wamp.Call) bool {
 	if !m.request(from, call.Request) || m.config.Strict && call.Options.Progress && !announced {
 		return false
 	}
-	place, uri := m.route(call)
-	if place == nil {
+	places, uri := m.route(call)
+	if len(places) == 0 {
 		m.sendError(from, wamp.TypeCall, call.Request, uri, wamp.OriginDealer)
 		if call.Options.Progress {
 			m.swallows[key] = now.Add(time.Minute)
 		}
 		return true
 	}
-	m.open(now, from, place, call)
+	m.open(now, from, places, call)
 	return true
 }
 
-func (m *model) route(call *wamp.Call) (*modelPlace, wamp.URI) {
+// route returns the places that are able to take a call.
+func (m *model) route(call *wamp.Call) ([]*modelPlace, wamp.URI) {
 	var all, able []*modelPlace
 	for _, p := range m.places {
 		if p.procedure == call.Procedure {
@@ -289,31 +330,65 @@ func (m *model) route(call *wamp.Call) (*modelPlace, wamp.URI) {
 	case len(able) == 0:
 		return nil, wamp.ErrFeatureNotSupported
 	}
-	switch all[0].options.Invoke {
-	case wamp.InvokeLast:
-		return able[len(able)-1], ""
-	case wamp.InvokeRoundRobin:
-		next := able[0]
-		for _, p := range slices.Backward(able) {
-			if p.seq > m.served[p.registration] {
-				next = p
-			}
-		}
-		m.served[next.registration] = next.seq
-		return next, ""
-	}
-	return able[0], ""
+	return able, ""
 }
 
-func (m *model) open(now time.Time, from wamp.ID, p *modelPlace, call *wamp.Call) {
-	m.lastInv[p.callee]++
+// open makes a call of the place whose turn it is among those that are able
+// and have room, or lets it wait.
+func (m *model) open(now time.Time, from wamp.ID, able []*modelPlace, call *wamp.Call) {
 	c := &modelCall{
-		caller: from, callee: p.callee, id: call.Request, invocation: m.lastInv[p.callee],
-		registration: p.registration, options: call.Options, open: call.Options.Progress,
+		caller: from, id: call.Request, registration: able[0].registration,
+		options: call.Options, open: call.Options.Progress, since: now, chunks: []*wamp.Call{call},
 	}
-	c.details.Procedure = p.procedure
-	c.details.Custom = call.Options.Custom
+	c.details.Procedure = call.Procedure
+	m.calls = append(m.calls, c)
+	free := slices.DeleteFunc(able, m.full)
+	if len(free) == 0 {
+		m.wait(now, c)
+		return
+	}
+	m.assign(now, c, m.choose(free))
+	c.copied = m.callee(c.callee).Has(wamp.FeatureCallReroute) && len(m.sharing(c.registration)) > 1
+	m.invoke(c, call)
+}
+
+// choose picks one of some places by their policy.
+func (m *model) choose(places []*modelPlace) *modelPlace {
+	switch places[0].options.Invoke {
+	case wamp.InvokeLast:
+		return places[len(places)-1]
+	case wamp.InvokeLeastLoaded:
+		return slices.MinFunc(places, func(a, b *modelPlace) int {
+			return cmp.Or(cmp.Compare(m.load(a), m.load(b)), cmp.Compare(a.turn, b.turn))
+		})
+	case wamp.InvokeRoundRobin:
+		next := after(places, m.served[places[0].registration])
+		m.served[next.registration] = next.seq
+		return next
+	}
+	return places[0]
+}
+
+// after returns the first place that came after seq, or else the first one.
+func after(places []*modelPlace, seq int) *modelPlace {
+	for _, p := range places {
+		if p.seq > seq {
+			return p
+		}
+	}
+	return places[0]
+}
+
+// assign gives a call to a callee.
+func (m *model) assign(now time.Time, c *modelCall, p *modelPlace) {
+	m.lastInv[p.callee]++
+	m.lastSeq++
+	p.turn = m.lastSeq
+	c.place, c.callee, c.invocation, c.registration = p, p.callee, m.lastInv[p.callee], p.registration
+	call, from := c.chunks[0], c.caller
+	c.details = wamp.InvocationDetails{Procedure: p.procedure, Custom: call.Options.Custom}
 	c.details.ReceiveProgress = call.Options.ReceiveProgress && m.able(p.callee, wamp.FeatureProgressiveCallResults)
+	c.deadline, c.gap = time.Time{}, 0
 	callee, caller := p.options.DiscloseCaller, call.Options.DiscloseMe
 	if m.config.Disclose == dealer.DiscloseAlways ||
 		m.config.Disclose == dealer.DiscloseEither && (callee || caller) ||
@@ -326,13 +401,11 @@ func (m *model) open(now time.Time, from wamp.ID, p *modelPlace, call *wamp.Call
 		c.gap = time.Duration(call.Options.Timeout) * time.Millisecond
 		keeps := !m.config.Strict || m.callee(p.callee).Has(wamp.FeatureCallTimeout)
 		if p.options.ForwardTimeout && keeps {
-			c.details.Timeout = call.Options.Timeout
+			c.details.Timeout = max(1, call.Options.Timeout-now.Sub(c.since).Milliseconds())
 			c.gap += 5 * time.Second
 		}
-		m.endAt(c, now.Add(c.gap), wamp.ErrTimeout)
+		m.endAt(c, c.since.Add(c.gap), wamp.ErrTimeout)
 	}
-	m.calls = append(m.calls, c)
-	m.invoke(c, call)
 }
 
 func (m *model) invoke(c *modelCall, call *wamp.Call) {
@@ -349,7 +422,10 @@ func (m *model) chunk(c *modelCall, call *wamp.Call) bool {
 		return false
 	}
 	c.open = call.Options.Progress
-	if !c.killing {
+	switch {
+	case c.callee == 0:
+		c.chunks = append(c.chunks, call)
+	case !c.killing:
 		m.invoke(c, call)
 	}
 	return true

@@ -91,15 +91,15 @@ func (w *world) join(t *rapid.T) {
 	}
 	w.last++
 	all := wamp.FeatureProgressiveCallResults | wamp.FeatureProgressiveCallInvocations |
-		wamp.FeatureCallCanceling | wamp.FeatureCallTimeout
+		wamp.FeatureCallCanceling | wamp.FeatureCallTimeout | wamp.FeatureCallReroute | wamp.FeatureRegistrationRevocation
 	features := rapid.SampledFrom([]wamp.Features{
-		0, all, all, wamp.FeatureCallCanceling, wamp.FeatureCallTimeout,
+		0, all, all, all &^ wamp.FeatureRegistrationRevocation, wamp.FeatureCallCanceling, wamp.FeatureCallTimeout,
 		wamp.FeatureProgressiveCallResults, wamp.FeatureProgressiveCallInvocations,
 		wamp.FeatureProgressiveCallInvocations | wamp.FeatureCallCanceling,
 	})
 	peer := dealer.Peer{
 		ID:       w.last,
-		Identity: wamp.Identity{Authid: fmt.Sprintf("user%d", w.last), Authrole: "role"},
+		Identity: wamp.Identity{Authid: fmt.Sprintf("user%d", w.last%2), Authrole: "role"},
 		Agent:    rapid.SampledFrom([]string{"", "Wampy.js v7.1.1", "other"}).Draw(t, "agent"),
 	}
 	peer.Roles.CalleeFeatures = features.Draw(t, "callee")
@@ -151,9 +151,12 @@ func (w *world) register(t *rapid.T) {
 		Options: wamp.RegisterOptions{
 			Invoke: rapid.SampledFrom([]wamp.InvokePolicy{
 				wamp.InvokeRoundRobin, wamp.InvokeRoundRobin, wamp.InvokeSingle, wamp.InvokeFirst, wamp.InvokeLast,
+				wamp.InvokeLeastLoaded, wamp.InvokeLeastLoaded,
 			}).Draw(t, "invoke"),
 			DiscloseCaller: rapid.Bool().Draw(t, "disclose_caller"),
 			ForwardTimeout: rapid.Bool().Draw(t, "forward_timeout"),
+			Force:          rapid.IntRange(0, 5).Draw(t, "force") == 0,
+			Concurrency:    rapid.SampledFrom([]int{0, 0, 1, 1, 2}).Draw(t, "concurrency"),
 		},
 	})
 }
@@ -245,7 +248,8 @@ func (w *world) yield(t *rapid.T) {
 
 func (w *world) fail(t *rapid.T) {
 	c := w.anyone(t)
-	e := &wamp.Error{RequestType: wamp.TypeInvocation, Request: c.invocation(t), Error: "com.example.error", Payload: w.payload()}
+	e := &wamp.Error{RequestType: wamp.TypeInvocation, Request: c.invocation(t), Payload: w.payload()}
+	e.Error = rapid.SampledFrom([]wamp.URI{"com.example.error", wamp.ErrUnavailable}).Draw(t, "error")
 	e.Details = rapid.SampledFrom([]wamp.Dict{nil, {"hint": "later"}}).Draw(t, "details")
 	c.seen[e.Request].answered = true
 	w.send(t, c, e)
@@ -311,6 +315,9 @@ func (w *world) handOver(t *rapid.T, out []dealer.Delivery) {
 		t.Fatalf("the dealer sends\n%q\nthe model sends\n%q", got, want)
 	}
 	for _, delivery := range out {
+		if delivery.Void() {
+			continue
+		}
 		if w.lossy && rapid.IntRange(0, 15).Draw(t, "lost") == 0 {
 			w.lose(t, delivery)
 			continue
@@ -342,13 +349,9 @@ func (w *world) lose(t *rapid.T, lost dealer.Delivery) {
 
 // check runs after each step.
 func (w *world) check(t *rapid.T) {
-	waiting := 0
-	for _, c := range w.clients {
-		waiting += len(c.calls)
-	}
 	sessions, _, calls := w.dealer.Counts()
-	if sessions != len(w.clients) || calls != waiting {
-		t.Fatalf("Counts() = %d sessions, %d calls; %d clients wait for %d", sessions, calls, len(w.clients), waiting)
+	if sessions != len(w.clients) || calls != w.waiting() {
+		t.Fatalf("Counts() = %d sessions, %d calls; %d clients wait for %d", sessions, calls, len(w.clients), w.waiting())
 	}
 	if next, ok := w.dealer.NextDeadline(); ok && (calls == 0 || !next.After(w.now)) {
 		t.Fatalf("NextDeadline() = %v with %d calls at %v", next, calls, w.now)
@@ -359,12 +362,9 @@ func (w *world) check(t *rapid.T) {
 // leave, and nothing remains.
 func (w *world) finish(t *rapid.T) {
 	w.lossy = false
-	for _, id := range slices.Sorted(maps.Keys(w.clients)) {
-		c := w.clients[id]
-		for _, invocation := range slices.Sorted(maps.Keys(c.seen)) {
-			c.seen[invocation].answered = true
-			w.send(t, c, &wamp.Yield{Request: invocation})
-		}
+	for before := -1; w.waiting() != before; { // an answer may send a call that waits
+		before = w.waiting()
+		w.answerAll(t)
 	}
 	for id, c := range w.clients {
 		if len(c.calls) > 0 {
@@ -378,6 +378,25 @@ func (w *world) finish(t *rapid.T) {
 	_, waiting := w.dealer.NextDeadline()
 	if sessions+registrations+calls > 0 || waiting {
 		t.Fatalf("after all left: Counts() = %d, %d, %d, NextDeadline: %t", sessions, registrations, calls, waiting)
+	}
+}
+
+// waiting is how many calls wait for an answer.
+func (w *world) waiting() int {
+	n := 0
+	for _, c := range w.clients {
+		n += len(c.calls)
+	}
+	return n
+}
+
+func (w *world) answerAll(t *rapid.T) {
+	for _, id := range slices.Sorted(maps.Keys(w.clients)) {
+		c := w.clients[id]
+		for _, invocation := range slices.Sorted(maps.Keys(c.seen)) {
+			c.seen[invocation].answered = true
+			w.send(t, c, &wamp.Yield{Request: invocation})
+		}
 	}
 }
 
