@@ -166,6 +166,50 @@ func TestRouterHangUp(t *testing.T) {
 	}
 }
 
+// TestRouterBusyCallee shows what becomes of calls whose callee is busy: while
+// they wait nobody has got them, and they may be made again.
+func TestRouterBusyCallee(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := wamptest.Serve(t, wamptest.Config{})
+		g := inFront(t, s, nil)
+		callee := s.Connect(t, wamp.JSON)
+		reply(t, callee, &wamp.Register{Request: 1, Procedure: "test.p", Options: wamp.RegisterOptions{Concurrency: 1}})
+		receive[*wamp.Registered](t, callee)
+		first := start(g, "/call/test.p")
+		id := receive[*wamp.Invocation](t, callee).Request
+		tests := []struct {
+			path  string
+			took  time.Duration
+			code  int
+			error string
+		}{
+			{"/call/test.p?timeout=1s", time.Second, 504, "wamp.error.timeout"},
+			{"/call/test.p", 10 * time.Second, 503, "wamp.error.unavailable"},
+		}
+		for _, test := range tests {
+			began := time.Now()
+			w := post(g, test.path, "")
+			d := problemIn(t, w, w.Body.Bytes())
+			if w.Code != test.code || d.Error != test.error || d.Source != "dealer" || d.Retry != "safe" {
+				t.Errorf("%s: got %d %+v, want %d, %s, safe to retry", test.path, w.Code, d, test.code, test.error)
+			}
+			if took := time.Since(began); took != test.took || (w.Header().Get("Retry-After") != "") != (w.Code == 503) {
+				t.Errorf("%s: answered after %v with Retry-After %q, want %v", test.path, took, w.Header().Get("Retry-After"), test.took)
+			}
+		}
+		next := start(g, "/call/test.p")
+		synctest.Wait()
+		reply(t, callee, &wamp.Yield{Request: id})
+		<-first.done
+		reply(t, callee, &wamp.Yield{Request: receive[*wamp.Invocation](t, callee).Request})
+		<-next.done
+		if first.answer.Code/100 != 2 || next.answer.Code/100 != 2 {
+			t.Errorf("the calls that were served got %d and %d, want success", first.answer.Code, next.answer.Code)
+		}
+	})
+}
+
 // TestRouterCalleeLeaves shows what a caller is told whose callee is gone.
 func TestRouterCalleeLeaves(t *testing.T) {
 	t.Parallel()

@@ -83,6 +83,8 @@ func retryOf(f Failure, table Retry) Retry {
 		return RetryNo
 	case f.Origin == wamp.OriginDealerDispatched && table == RetrySafe:
 		return RetryUnknown
+	case f.Origin == wamp.OriginDealer && table == RetryUnknown:
+		return RetrySafe // such as a timeout while the call waited for a callee
 	}
 	return table
 }
