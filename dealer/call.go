@@ -18,9 +18,9 @@ type call struct {
 	registration   wamp.ID
 	details        wamp.InvocationDetails // of the first chunk, repeated with the others
 
+	sent            int  // INVOCATIONs, to this callee
 	chunked         bool // opened with progress: more CALLs with this id are chunks
 	open            bool // the last chunk has not come yet
-	sent            int  // INVOCATIONs
 	receiveProgress bool // the caller asked for it
 	progressed      bool // the caller got progress
 	rerouted        bool // a callee passed it on
