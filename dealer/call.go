@@ -56,7 +56,9 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 	}
 	r, why := d.route(m)
 	if r == nil {
-		d.refuseCall(now, s, m, why)
+		if !d.own(now, s, m) {
+			d.refuseCall(now, s, m, why)
+		}
 		return nil
 	}
 	if p := r.choose(m.Options.Progress, d.config.Rand); p != nil {
@@ -146,7 +148,7 @@ func checkTrustLevel(level string) refusal {
 }
 
 // find returns the registration that a call of uri goes to, or why there is
-// none. No pattern reaches into the reserved namespace.
+// none. No pattern reaches what is the dealer's own.
 func (d *Dealer) find(uri wamp.URI) (*registration, refusal) {
 	if r, ok := d.procedures.At(match.Exact, string(uri)); ok {
 		return r, refusal{}
@@ -154,7 +156,7 @@ func (d *Dealer) find(uri wamp.URI) (*registration, refusal) {
 	if !uri.Valid() {
 		return nil, refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(uri)}
 	}
-	if !uri.Reserved() {
+	if !uri.Reserved() && uri != describeURI {
 		if r, ok := d.procedures.Best(string(uri)); ok {
 			return r, refusal{}
 		}

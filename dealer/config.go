@@ -14,6 +14,10 @@ const (
 	DefaultMaxWaiting       = 1000
 	DefaultMaxWaitingBytes  = 4 << 20
 	DefaultMaxWait          = 10 * time.Second
+
+	DefaultMaxSubscriptions     = 10_000
+	DefaultMaxSubscriptionsEach = 100
+	DefaultMaxDescriptions      = 64 << 20
 )
 
 // A Config sets up a Dealer. The zero Config is a usable one.
@@ -55,8 +59,34 @@ type Config struct {
 	// earlier. Default 10 s.
 	MaxWait time.Duration
 
-	// Rand returns a number from 0 to n-1 for the invocation policy "random".
-	// Without it that policy works as "roundrobin".
+	// MetaKill lets everybody who may call it use the part of the meta API
+	// that ends what belongs to others: wamp.session.kill and the like, and
+	// wamp.registration.remove_callee. Otherwise they are refused.
+	MetaKill bool
+
+	// MetaInside opens the meta API to sessions from inside the process, on
+	// which HTTP calls run. Otherwise it is refused to them.
+	MetaInside bool
+
+	// MaySee reports whether somebody may know of the registration of a URI;
+	// nil means that all may know of all. Lists, lookups and events leave out
+	// what it hides. It is asked for each entry and must be quick.
+	MaySee func(who wamp.Identity, uri wamp.URI) bool
+
+	// MaxSubscriptions bounds the subscriptions of all sessions to events of
+	// the meta API, and so what a REGISTER can cause. Default 10,000.
+	MaxSubscriptions int
+
+	// MaxSubscriptionsEach bounds those of one session. Default 100.
+	MaxSubscriptionsEach int
+
+	// MaxDescriptions bounds the bytes of all descriptions of procedures, each
+	// of which has 16 KiB at most. Default 64 MiB.
+	MaxDescriptions int
+
+	// Rand returns a number from 0 to n-1 for the invocation policy "random"
+	// and the ids of events. Without it that policy works as "roundrobin" and
+	// these ids count up.
 	Rand func(n int) int
 }
 
@@ -78,6 +108,15 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxWait <= 0 {
 		c.MaxWait = DefaultMaxWait
+	}
+	if c.MaxSubscriptions <= 0 {
+		c.MaxSubscriptions = DefaultMaxSubscriptions
+	}
+	if c.MaxSubscriptionsEach <= 0 {
+		c.MaxSubscriptionsEach = DefaultMaxSubscriptionsEach
+	}
+	if c.MaxDescriptions <= 0 {
+		c.MaxDescriptions = DefaultMaxDescriptions
 	}
 	return c
 }

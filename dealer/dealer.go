@@ -23,6 +23,14 @@ type Dealer struct {
 	lastRegistration wamp.ID
 	places           int // over all registrations
 
+	registrations ordered[registration] // by id
+	descriptions  int                   // bytes, over all registrations
+
+	members    ordered[session] // by the order of joining
+	lastNumber wamp.ID
+	roles      map[string]int // sessions of each authrole
+	broker     broker
+
 	calls     int // in flight, those that wait for a callee among them
 	held      int // bytes that are kept of calls
 	deadlines deadlines
@@ -33,7 +41,7 @@ type Dealer struct {
 
 // New returns the Dealer of an empty realm.
 func New(c Config) *Dealer {
-	return &Dealer{config: c.withDefaults(), sessions: make(map[wamp.ID]*session)}
+	return &Dealer{config: c.withDefaults(), sessions: make(map[wamp.ID]*session), roles: make(map[string]int)}
 }
 
 // Features returns what a WELCOME announces for the role "dealer".
@@ -46,7 +54,9 @@ func (d *Dealer) Features() wamp.Features {
 		wamp.FeaturePatternBasedRegistration |
 		wamp.FeatureSharedRegistration |
 		wamp.FeatureRegistrationRevocation |
-		wamp.FeatureCallReroute
+		wamp.FeatureCallReroute |
+		wamp.FeatureSessionMetaAPI |
+		wamp.FeatureRegistrationMetaAPI
 }
 
 // Join adds a session. It fails if the id is not a valid one or in use.
@@ -57,7 +67,9 @@ func (d *Dealer) Join(p Peer) error {
 	if d.sessions[p.ID] != nil {
 		return fmt.Errorf("join realm %s: session %d is already there", d.config.Realm, p.ID)
 	}
-	d.sessions[p.ID] = newSession(d, p)
+	s := newSession(d, p)
+	d.sessions[p.ID] = s
+	d.enroll(s, p.Agent)
 	return nil
 }
 
@@ -71,7 +83,15 @@ func (d *Dealer) Leave(now time.Time, id wamp.ID) []Delivery {
 	if s == nil {
 		return nil
 	}
-	delete(d.sessions, id)
+	d.leave(now, s)
+	return d.out.deliveries
+}
+
+// leave is Leave as a part of a step.
+func (d *Dealer) leave(now time.Time, s *session) {
+	delete(d.sessions, s.id)
+	d.strike(s)
+	d.broker.removeMembers(s)
 	for _, id := range sortedIDs(s.calls) {
 		if c := s.calls[id]; c.queued != nil {
 			d.callerGone(now, c) // before it could be sent
@@ -86,7 +106,7 @@ func (d *Dealer) Leave(now time.Time, id wamp.ID) []Delivery {
 	for _, id := range sortedIDs(s.calls) {
 		d.callerGone(now, s.calls[id])
 	}
-	return d.out.deliveries
+	d.sessionLeft(s)
 }
 
 // Receive handles a message from a session; those of a session that has left
@@ -120,9 +140,9 @@ func (d *Dealer) receive(now time.Time, s *session, m wamp.Message) error {
 	case *wamp.Unregister:
 		return d.unregister(now, s, m)
 	case *wamp.Subscribe:
-		return d.refuseBroker(s, wamp.TypeSubscribe, m.Request)
+		return d.subscribe(s, m)
 	case *wamp.Unsubscribe:
-		return d.refuseBroker(s, wamp.TypeUnsubscribe, m.Request)
+		return d.unsubscribe(s, m)
 	case *wamp.Publish:
 		return d.publish(s, m)
 	}

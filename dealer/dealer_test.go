@@ -81,6 +81,7 @@ func TestFeatures(t *testing.T) {
 		"progressive_call_results", "progressive_call_invocations", "call_timeout",
 		"call_canceling", "caller_identification", "pattern_based_registration", "shared_registration",
 		"registration_revocation", "call_reroute",
+		"session_meta_api", "registration_meta_api",
 	}
 	got := dealer.New(dealer.Config{}).Features().Dict()
 	if len(got) != len(want) {

@@ -33,23 +33,6 @@ func (d *Dealer) fail(caller *session, id wamp.ID, why refusal) {
 	m.Origin = wamp.OriginDealerDispatched
 }
 
-// refuseBroker answers a request that only a broker could fulfill.
-func (d *Dealer) refuseBroker(s *session, t wamp.MessageType, id wamp.ID) error {
-	if err := s.accept(t, id); err != nil {
-		return err
-	}
-	d.refuse(s, t, id, refusal{wamp.ErrNotAuthorized, "this router routes procedures; there is no broker"})
-	return nil
-}
-
-// publish refuses an event if the publisher wants to know what became of it.
-func (d *Dealer) publish(s *session, m *wamp.Publish) error {
-	if m.Acknowledge {
-		return d.refuseBroker(s, wamp.TypePublish, m.Request)
-	}
-	return s.accept(wamp.TypePublish, m.Request)
-}
-
 // textPayload returns text as the only argument, or no arguments if there is
 // no text.
 func textPayload(text string) wamp.Payload {

@@ -15,7 +15,12 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 		return err
 	}
 	r, _ := d.procedures.At(match.Policy(m.Options.Match), string(m.Procedure))
-	if why := d.checkRegister(s, m, r); why.uri != "" {
+	why := d.checkRegister(s, m, r)
+	about, fault := d.readDescription(r, m.Options.Custom["_http"])
+	if why.uri == "" {
+		why = fault
+	}
+	if why.uri != "" {
 		d.refuse(s, wamp.TypeRegister, m.Request, why)
 		return nil
 	}
@@ -25,11 +30,16 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 		r = nil
 	}
 	if r == nil {
-		r = d.newRegistration(m)
+		r = d.newRegistration(now, m)
 		r.queue = waiting
 	}
 	p := d.addPlace(r, s, m.Options)
 	d.out.add(s, &wamp.Registered{Request: m.Request, Registration: r.id})
+	d.placeAdded(r, s)
+	if about != nil {
+		d.describe(r, about)
+		d.defined(r)
+	}
 	d.refill(now, p)
 	d.dropHopeless(now, r)
 	return nil
@@ -43,6 +53,8 @@ func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) re
 		return refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(m.Procedure)}
 	case m.Procedure.Reserved():
 		return refusal{wamp.ErrInvalidURI, "URIs that begin with wamp are reserved"}
+	case m.Procedure == describeURI:
+		return refusal{wamp.ErrProcedureAlreadyExists, quote(describeURI) + " is the gateway's own procedure"}
 	case m.Options.Invoke >= wamp.InvokeUnknown:
 		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last, least_loaded"}
 	case m.Options.Concurrency == wamp.ConcurrencyUnknown:
@@ -77,14 +89,16 @@ func (d *Dealer) checkRoom() refusal {
 
 // newRegistration makes a registration. Its id comes from a counter: some
 // clients turn integers from 2^32 on into floats.
-func (d *Dealer) newRegistration(m *wamp.Register) *registration {
+func (d *Dealer) newRegistration(now time.Time, m *wamp.Register) *registration {
 	d.lastRegistration = d.lastRegistration.Next()
 	r := &registration{
 		id:        d.lastRegistration,
 		procedure: wamp.URI(strings.Clone(string(m.Procedure))),
 		match:     match.Policy(m.Options.Match),
 		policy:    m.Options.Invoke,
+		created:   now,
 	}
+	d.registrations.add(r.id, r)
 	d.procedures.Set(r.match, string(r.procedure), r)
 	return r
 }
@@ -133,7 +147,8 @@ func (d *Dealer) unregister(now time.Time, s *session, m *wamp.Unregister) error
 }
 
 // removePlace takes a callee out of a registration, and the registration out
-// of the realm with its last callee. Calls that nobody is left for end.
+// of the realm with its last callee. Calls that nobody is left for end. Events
+// follow at once: a reply goes before.
 func (d *Dealer) removePlace(now time.Time, p *place) {
 	r := p.registration
 	r.remove(p)
@@ -141,6 +156,9 @@ func (d *Dealer) removePlace(now time.Time, p *place) {
 	d.places--
 	if len(r.places) == 0 {
 		d.procedures.Delete(r.match, string(r.procedure))
+		d.registrations.remove(r.id)
+		d.descriptions -= r.about.size()
 	}
 	d.dropHopeless(now, r)
+	d.placeRemoved(r, p.session)
 }

@@ -1,6 +1,8 @@
 package dealer
 
 import (
+	"time"
+
 	"github.com/wampgate/wampgate/dealer/match"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -24,6 +26,8 @@ type registration struct {
 	full          int    // how many places have no room for a call
 	fullStreaming int    // how many of these take progressive calls
 	queue         *queue // calls that wait for room; nil until one did
+	created       time.Time
+	about         *description // nil if nobody described it
 }
 
 // A place is a callee's part in a registration. What a callee asked for when

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -24,6 +25,13 @@ type session struct {
 	calls       map[wamp.ID]*call // as caller, by CALL id
 	late        lateIDs           // CALL ids whose further chunks are swallowed
 	lastRequest wamp.ID           // highest request id accepted, over all request types
+
+	subscriptions map[wamp.ID]*member // by subscription id
+	number        wamp.ID             // its place on the list of sessions
+	agent         string              // what the client says it is
+	inside        bool                // joined from inside the process
+	announced     bool                // published to have joined, at the time below
+	joined        time.Time
 }
 
 func newSession(d *Dealer, p Peer) *session {
@@ -34,6 +42,7 @@ func newSession(d *Dealer, p Peer) *session {
 		caller:   p.Roles.CallerFeatures,
 		callee:   calleeFeatures(p, d.config.Strict),
 		inOrder:  d.config.Strict && !p.Local,
+		inside:   p.Local,
 	}
 }
 

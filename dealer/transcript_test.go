@@ -157,6 +157,20 @@ func (p *player) setOption(key, value string) (err error) {
 		p.config.MaxWait, err = time.ParseDuration(value)
 	case "max_registrations":
 		p.config.MaxRegistrations, err = strconv.Atoi(value)
+	case "meta_kill":
+		p.config.MetaKill = true
+	case "meta_inside":
+		p.config.MetaInside = true
+	case "hide": // registrations below a URI, from all but the role "admin"
+		p.config.MaySee = func(who wamp.Identity, uri wamp.URI) bool {
+			return who.Authrole == "admin" || !strings.HasPrefix(string(uri), value)
+		}
+	case "max_subscriptions":
+		p.config.MaxSubscriptions, err = strconv.Atoi(value)
+	case "max_subscriptions_each":
+		p.config.MaxSubscriptionsEach, err = strconv.Atoi(value)
+	case "max_descriptions":
+		p.config.MaxDescriptions, err = strconv.Atoi(value)
 	case "rand":
 		p.config.Rand = p.rand
 		for number := range strings.SplitSeq(value, ",") {
@@ -224,7 +238,10 @@ func (p *player) join(words []string) error {
 	if peer.Roles, err = parseRoles(roles); err != nil {
 		return err
 	}
-	return p.dealer.Join(peer)
+	if err := p.dealer.Join(peer); err != nil {
+		return err
+	}
+	return p.show(p.dealer.Announce(p.now, id))
 }
 
 // parseRoles reads the roles the way a HELLO announces them.

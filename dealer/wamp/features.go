@@ -20,6 +20,7 @@ const (
 	FeatureCallReroute
 	FeaturePayloadPassthruMode
 	FeatureSessionMetaAPI
+	FeaturePatternBasedSubscription // of brokers
 )
 
 // Has reports whether all features of want are in f.
@@ -54,6 +55,7 @@ func featureNames() []string {
 		"call_reroute",
 		"payload_passthru_mode",
 		"session_meta_api",
+		"pattern_based_subscription",
 	}
 }
 
