@@ -38,6 +38,10 @@ func (r *realm) push(b *Batch, now time.Time, out []dealer.Delivery, from *Sessi
 		if s == nil || d.Void() {
 			continue // cut off, or ended, in this step
 		}
+		if goodbye, ends := d.Message.(*wamp.Goodbye); ends {
+			r.kill(b, s, goodbye)
+			continue
+		}
 		if err := s.out.Push(d.Message); err != nil {
 			r.refused(b, now, s, d.Message, err)
 			continue
@@ -57,6 +61,15 @@ func (r *realm) reply(b *Batch, s *Session, m wamp.Message) {
 		return
 	}
 	b.mark(s)
+}
+
+// kill ends a session that the dealer has put an end to. There is no waiting
+// for the peer's GOODBYE: the closing of its connection has a limit of its own.
+func (r *realm) kill(b *Batch, s *Session, goodbye wamp.Message) {
+	r.reply(b, s, goodbye)
+	r.forget(s)
+	b.end(s, ErrKilled)
+	r.counters.killed++
 }
 
 // patience returns how long the sender of m waits if the receiver is

@@ -126,6 +126,7 @@ func (r *Router) welcome(s *Session) wamp.Dict {
 		"authprovider": s.identity.Authprovider,
 		"agent":        r.config.Agent,
 		"roles": wamp.Dict{
+			"broker": wamp.Dict{"features": s.realm.dealer.BrokerFeatures().Dict()},
 			"dealer": wamp.Dict{"features": s.realm.dealer.Features().Dict()},
 		},
 	}

@@ -16,6 +16,9 @@ var (
 	ErrTooLarge = errors.New("message is too large for the peer")
 	// ErrClosed means that the session is over.
 	ErrClosed = errors.New("session is closed")
+	// ErrKilled is the reason for closing an outbox whose session was ended
+	// through the meta API. The GOODBYE that says so has been pushed.
+	ErrKilled = errors.New("session was killed")
 	// ErrShutdown is the reason for closing an outbox when the router shuts
 	// down.
 	ErrShutdown = errors.New("router is shutting down")

@@ -40,12 +40,25 @@ func newRealm(r *Router, c dealer.Config) *realm {
 	}
 }
 
-// join adds s and pushes its WELCOME, if it gets one, so that nothing can
-// overtake that.
+// join adds s, pushes its WELCOME, if it gets one, so that nothing can overtake
+// that, and lets the others know.
 func (r *realm) join(s *Session, roles wamp.Roles, agent string, welcome *wamp.Welcome) error {
+	b := r.router.batch()
+	defer r.router.release(b)
+	now := time.Now()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	defer r.crashOnPanic(wamp.TypeHello)
+	err := r.enter(now, s, roles, agent, welcome)
+	if err == nil {
+		r.deliver(b, now, r.dealer.Announce(now, s.id), nil)
+	}
+	r.unlock(b, now)
+	b.Flush()
+	return err
+}
+
+// enter is join without telling others.
+func (r *realm) enter(now time.Time, s *Session, roles wamp.Roles, agent string, welcome *wamp.Welcome) error {
 	if r.closing {
 		return ErrShutdown
 	}
@@ -55,7 +68,7 @@ func (r *realm) join(s *Session, roles wamp.Roles, agent string, welcome *wamp.W
 	}
 	if welcome != nil {
 		if err := s.out.Push(welcome); err != nil {
-			r.dealer.Leave(time.Now(), s.id)
+			r.dealer.Leave(now, s.id)
 			return fmt.Errorf("push WELCOME: %w", err)
 		}
 	}
@@ -213,8 +226,11 @@ func (r *realm) setTimer(now time.Time) {
 // logEnd says that the router ended a session. The lock is not held.
 func (r *realm) logEnd(s *Session, reason error) {
 	log := r.router.config.Log.Warn
-	if errors.Is(reason, ErrShutdown) {
+	switch {
+	case errors.Is(reason, ErrShutdown):
 		log = r.router.config.Log.Debug
+	case errors.Is(reason, ErrKilled):
+		log = r.router.config.Log.Info
 	}
 	log("session ended by the router", "realm", string(r.name), "session", uint64(s.id),
 		"authid", s.identity.Authid, "reason", reason.Error())

@@ -77,7 +77,9 @@ func TestWelcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.want(t, fmt.Sprintf(`[2, %d, {"realm": "realm1", "authid": %q, "authrole": "anonymous", "authmethod": "anonymous",
-		"authprovider": "static", "agent": "wampgate/test", "roles": {"dealer": {"features": %s}}}]`, s.ID(), s.Identity().Authid, features))
+		"authprovider": "static", "agent": "wampgate/test", "roles": {
+			"broker": {"features": {"session_meta_api": true, "pattern_based_subscription": true}},
+			"dealer": {"features": %s}}}]`, s.ID(), s.Identity().Authid, features))
 	if len(s.Identity().Authid) < 20 {
 		t.Errorf("authid %q can be guessed", s.Identity().Authid)
 	}

@@ -67,6 +67,7 @@ func (r *realm) sayGoodbye(b *Batch) {
 	r.mu.Lock()
 	defer r.crashOnPanic(wamp.TypeGoodbye)
 	r.closing = true
+	r.dealer.Mute()
 	for id := range r.sessions {
 		r.deliver(b, now, r.dealer.Leave(now, id), nil)
 	}

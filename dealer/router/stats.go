@@ -13,11 +13,12 @@ type Stats struct {
 	Aborted  uint64 // sessions that broke the protocol
 	CutFull  uint64 // sessions cut off because their outbox was full
 	CutOther uint64 // sessions cut off for other reasons
+	Killed   uint64 // sessions ended through the meta API
 }
 
 // counters are one realm's share of Stats, guarded by its lock.
 type counters struct {
-	joined, messages, calls, refused, aborted, cutFull, cutOther uint64
+	joined, messages, calls, refused, aborted, cutFull, cutOther, killed uint64
 }
 
 // Stats returns the counters. It takes the lock of one realm after the other.
@@ -43,4 +44,5 @@ func (r *realm) addTo(sum *Stats) {
 	sum.Aborted += r.counters.aborted
 	sum.CutFull += r.counters.cutFull
 	sum.CutOther += r.counters.cutOther
+	sum.Killed += r.counters.killed
 }

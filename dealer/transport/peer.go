@@ -119,8 +119,11 @@ func (p *peer) broken(err error) ending {
 
 // closedBy returns how a connection ends whose outbox was closed.
 func closedBy(reason error) ending {
-	if errors.Is(reason, router.ErrShutdown) {
+	switch {
+	case errors.Is(reason, router.ErrShutdown):
 		return ending{code: websocket.StatusGoingAway, reason: reason.Error()}
+	case errors.Is(reason, router.ErrKilled): // by a GOODBYE that is yet to be sent
+		return ending{code: websocket.StatusNormalClosure, reason: reason.Error()}
 	}
 	return ending{code: websocket.StatusPolicyViolation, reason: reason.Error(), how: lost}
 }
@@ -241,7 +244,8 @@ func (p *peer) closed(m wamp.Message) ending {
 	case wamp.TypeAbort:
 		return ending{code: websocket.StatusNormalClosure}
 	}
-	return closedBy(router.ErrClosed) // the router is just about to close the outbox
+	<-p.out.open.Done() // the router is just about to close the outbox
+	return closedBy(p.out.closed())
 }
 
 // violation ends the session and the connection of a peer that broke the
