@@ -160,8 +160,12 @@ func (d *Dealer) NextDeadline() (time.Time, bool) {
 }
 
 // Nearest returns a registered URI that uri is probably a misspelling of. It
-// looks at no more than 1,000 registrations.
+// looks at no more than 1,000 registrations. A realm that hides registrations
+// gives no hints.
 func (d *Dealer) Nearest(uri wamp.URI) (wamp.URI, bool) {
+	if d.config.MaySee != nil {
+		return "", false
+	}
 	near, ok := d.procedures.Nearest(string(uri))
 	return wamp.URI(near), ok
 }

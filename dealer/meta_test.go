@@ -169,6 +169,9 @@ func TestProcedures(t *testing.T) {
 	if p, ok := d.Matching(wamp.Identity{}, "com.x"); !ok || p.URI != "com." || p.Match != wamp.MatchPrefix || p.Safe {
 		t.Errorf("Matching(com.x) = %+v, %t; want com.", p, ok)
 	}
+	if near, ok := d.Nearest("hiddenn"); ok {
+		t.Errorf("Nearest(hiddenn) = %s, want nothing", near)
+	}
 	for _, uri := range []wamp.URI{"hidden", "nope"} {
 		if p, ok := d.Matching(wamp.Identity{}, uri); ok {
 			t.Errorf("Matching(%s) = %+v, want nothing", uri, p)

@@ -25,6 +25,9 @@ type Config struct {
 	// Safe tells whether a procedure was declared safe, which makes it
 	// callable by GET, HEAD and QUERY; nil means that none is.
 	Safe func(uri wamp.URI) bool
+	// Directory lists the procedures at /procedures; nil means that nothing
+	// is there.
+	Directory Directory
 
 	Log       *slog.Logger // failures; required
 	AccessLog *slog.Logger // one line per request; default: Log

@@ -56,6 +56,10 @@ func (g *Gateway) routes() http.Handler {
 	get("/", g.welcome)
 	get("/healthz", g.healthz)
 	get("/readyz", g.readyz)
+	if g.cfg.Directory != nil {
+		get(proceduresPath, g.procedures)
+		get(proceduresPath+"/{uri}", g.procedure)
+	}
 	if g.cfg.WebSocket != nil {
 		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)
 	}

@@ -35,6 +35,7 @@ func (g *Gateway) welcome(w http.ResponseWriter, r *http.Request) error {
   curl --json '{"name":"Ada"}' %[1]s/call/demo.greet
   curl -N -H 'Accept: text/event-stream' --json '[3]' %[1]s/call/demo.count
   curl -X POST -T - %[1]s/call/demo.sha256 < file
+  curl %[1]s/procedures
 
 A JSON list becomes the positional arguments of the call, an object the keyword
 arguments. Hanging up cancels the call. WAMP clients connect to %[1]s/ws
