@@ -218,12 +218,14 @@ var (
 	callID   = regexp.MustCompile(`\bc_[0-9a-z]+`)
 	duration = regexp.MustCompile(`\b\d+(\.\d+)?(ns|µs|ms|s)\b`)
 	address  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	instant  = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`)
 	admin    = regexp.MustCompile(`  admin=\S+`)
 )
 
 // normal replaces what differs each time.
 func normal(s string) string {
 	s = callID.ReplaceAllString(s, "c_ID")
+	s = instant.ReplaceAllString(s, "INSTANT")
 	s = duration.ReplaceAllString(s, "TIME")
 	s = admin.ReplaceAllString(s, "")
 	return address.ReplaceAllString(s, "ADDRESS")

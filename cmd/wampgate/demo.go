@@ -14,28 +14,32 @@ import (
 // demoProcedures are the samples of "wampgate dev" that answer once. They speak
 // JSON, so that numbers stay as they are written.
 func demoProcedures() []procedure {
-	safe := wamp.RegisterOptions{Custom: wamp.Dict{"_http": wamp.Dict{"safe": true}}}
 	return []procedure{
-		{uri: "demo.add", options: safe, serve: demoAdd},
-		{uri: "demo.greet", options: safe, serve: demoGreet},
-		{uri: "demo.fail", serve: demoFail},
-		{uri: "demo.sleep", serve: demoSleep},
+		{"demo.add", described("adds numbers exactly", true), demoAdd},
+		{"demo.greet", described("greets whom you name", true), demoGreet},
+		{"demo.fail", described("always fails", false), demoFail},
+		{"demo.sleep", described("sleeps for some seconds", false), demoSleep},
 	}
+}
+
+// described makes options of what a procedure does; a safe one changes nothing.
+func described(summary string, safe bool) wamp.RegisterOptions {
+	return wamp.RegisterOptions{Custom: wamp.Dict{"_http": wamp.Dict{"summary": summary, "safe": safe}}}
 }
 
 // demoStreams are the samples that stream. They have a session of their own,
 // since a session waits as a whole while one of its callers reads slowly.
 func demoStreams() []procedure {
 	return []procedure{
-		{uri: "demo.count", serve: demoCount},
-		{uri: "demo.echo", serve: demoEcho},
-		{uri: "demo.grep", serve: demoGrep},
+		{"demo.count", described("counts, a progressive result at a time", false), demoCount},
+		{"demo.echo", described("returns its arguments", false), demoEcho},
+		{"demo.grep", described("finds lines of a stream", false), demoGrep},
 	}
 }
 
 // demoBytes are the samples that take bytes, for which JSON has no good form.
 func demoBytes() []procedure {
-	return []procedure{{uri: "demo.sha256", serve: demoSHA256}}
+	return []procedure{{"demo.sha256", described("hashes a stream of bytes", false), demoSHA256}}
 }
 
 func invalid(format string, args ...any) error {

@@ -6,6 +6,9 @@
 //	wampgate check-config -c wampgate.yaml    what serve would run with
 //	wampgate call demo.add 2 3                call a procedure over HTTP
 //	wampgate register my.hello -- cat         make a command a procedure
+//	wampgate procs                            list the procedures of a realm
+//	wampgate ps                               list the sessions of a realm
+//	wampgate kill 4711                        end a session
 //	wampgate health                           is the gateway alive
 //	wampgate version
 //

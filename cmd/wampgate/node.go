@@ -95,6 +95,9 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 			MaxWaiting:       s.MaxWaiting,
 			MaxWaitingBytes:  int(s.MaxWaitingBytes),
 			MaxWait:          s.MaxWait,
+			MaxSubscriptions: s.MaxSubscriptions,
+			MetaKill:         s.MetaKill,
+			MetaInside:       s.MetaHTTP,
 		})
 	}
 	return config
@@ -135,6 +138,7 @@ func (n *node) gatewayConfig() gateway.Config {
 		WebSocket:    n.sockets,
 		WriteTimeout: s.WriteTimeout,
 		Safe:         func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
+		Directory:    directory{n.router, realm},
 		Nearest:      func(uri wamp.URI) (wamp.URI, bool) { return n.router.Nearest(realm, uri) },
 		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
 			session, err := n.router.JoinLocal(realm, id, callerRoles(), "wampgate HTTP", out)

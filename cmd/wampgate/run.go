@@ -36,11 +36,14 @@ type process struct {
 type commands struct {
 	Help helpFlag `short:"h" help:"Show help."`
 
-	Dev         devCommand         `cmd:"" set:"admin=" help:"Run a gateway with sample procedures on this machine."`
-	Serve       serveCommand       `cmd:"" set:"admin=127.0.0.1:8081" help:"Run a gateway."`
-	CheckConfig checkConfigCommand `cmd:"" set:"admin=127.0.0.1:8081" help:"Print the configuration that serve would use, defaults included."`
+	Dev         devCommand         `cmd:"" set:"admin=" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
+	Serve       serveCommand       `cmd:"" help:"Run a gateway."`
+	CheckConfig checkConfigCommand `cmd:"" help:"Print the configuration that serve would use, defaults included."`
 	Call        callCommand        `cmd:"" help:"Call a procedure through a gateway."`
 	Register    registerCommand    `cmd:"" help:"Make a command a procedure."`
+	Procs       procsCommand       `cmd:"" help:"List the procedures of a realm."`
+	Ps          psCommand          `cmd:"" help:"List the sessions of a realm."`
+	Kill        killCommand        `cmd:"" help:"End sessions of a realm."`
 	Health      healthCommand      `cmd:"" help:"Ask a gateway whether it is alive."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
@@ -111,7 +114,13 @@ func newParser(p *process, sources *sources) (*kong.Kong, error) {
 		kong.Description("Call WAMP procedures over HTTP. See 'wampgate COMMAND --help'."),
 		kong.Writers(p.Stdout, p.Stderr),
 		kong.NoDefaultHelp(),
-		kong.Vars{"url": "http://127.0.0.1:8080", "cpus": strconv.Itoa(runtime.NumCPU())},
+		kong.Vars{
+			"url":  "http://127.0.0.1:8080",
+			"cpus": strconv.Itoa(runtime.NumCPU()),
+			// defaults that dev has others of
+			"admin":    "127.0.0.1:8081",
+			"metakill": "false",
+		},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Resolvers(sources),
 		kong.Bind(sources),

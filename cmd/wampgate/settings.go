@@ -28,6 +28,8 @@ type settings struct {
 	Realm    []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
 	Compat   string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
 	Disclose string   `group:"Access" default:"both" enum:"both,either,always,never" help:"Who must agree before a callee is told its caller: ${enum}."`
+	MetaKill bool     `group:"Access" negatable:"" default:"${metakill}" help:"Let WAMP clients kill sessions and remove callees (wamp.session.kill and others)."`
+	MetaHTTP bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
 
 	MaxBody          size `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
 	MaxFrame         size `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
@@ -35,6 +37,7 @@ type settings struct {
 	Queue            size `group:"Limits" default:"4MiB" help:"Bytes waiting for one WAMP peer or HTTP call."`
 	MaxSessions      int  `group:"Limits" default:"100000" help:"WAMP sessions of the gateway."`
 	MaxRegistrations int  `group:"Limits" default:"100000" help:"Registrations of a realm."`
+	MaxSubscriptions int  `group:"Limits" default:"10000" help:"Subscriptions to meta events of a realm, of which a session may have 100."`
 	MaxCalls         int  `group:"Limits" default:"10000" help:"Calls in flight of a realm."`
 	MaxWaiting       int  `group:"Limits" default:"1000" help:"Calls of a registration that wait because all its callees are busy."`
 	MaxWaitingBytes  size `group:"Limits" default:"4MiB" help:"Bytes that these hold; 16 times as many in a realm."`
@@ -146,7 +149,8 @@ func (s *settings) limitFaults() []fault {
 		"max-body": int64(s.MaxBody), "max-frame": int64(s.MaxFrame), "max-message": int64(s.MaxMessage), "queue": int64(s.Queue),
 		"max-sessions": int64(s.MaxSessions), "max-registrations": int64(s.MaxRegistrations), "max-calls": int64(s.MaxCalls),
 		"max-waiting": int64(s.MaxWaiting), "max-waiting-bytes": int64(s.MaxWaitingBytes), "max-wait": int64(s.MaxWait),
-		"max-calls-each": int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
+		"max-subscriptions": int64(s.MaxSubscriptions),
+		"max-calls-each":    int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
 		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),
 		"kill-grace": int64(s.KillGrace), "hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
 		"ping-timeout": int64(s.PingTimeout), "stall-timeout": int64(s.StallTimeout), "write-timeout": int64(s.WriteTimeout),
