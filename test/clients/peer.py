@@ -213,15 +213,15 @@ class Driver:
             raise TypeError("it cannot name a mode")
         self.calls[c["call"]].cancel()
 
+    async def subscribe(self, c):
+        def heard(*args, details=None, **kwargs):
+            say(event="heard", uri=c["uri"], details={"topic": details.topic}, args=args, kwargs=kwargs)
+
+        options = types.SubscribeOptions(**(c.get("options") or {}), details=True)
+        await self.session.subscribe(heard, c["uri"], options=options)
+
     async def answer(self, c):
         self.kinds.answer()
-
-    async def subscribe(self, c):
-        def heard(*args, **kwargs):
-            say(event="heard", uri=c["uri"], args=args, kwargs=kwargs)
-
-        options = types.SubscribeOptions(**c["options"]) if c.get("options") else None
-        await self.session.subscribe(heard, c["uri"], options=options)
 
     async def leave(self, c):
         self.session.leave()
