@@ -55,7 +55,7 @@ func (d *Dealer) idFor(c *ownCall, r *registration) any {
 }
 
 func (d *Dealer) registrationList(c *ownCall) ([]any, refusal) {
-	var ids [match.Wildcard + 1][]any
+	var ids [match.Wildcard + 1][]wamp.ID
 	why := list(c, &d.registrations, func(r *registration) {
 		if d.visible(c.from.identity, r.procedure) {
 			ids[r.match] = append(ids[r.match], r.id)
@@ -127,7 +127,7 @@ func (d *Dealer) registrationListCallees(c *ownCall) ([]any, refusal) {
 	if r == nil {
 		return nil, why
 	}
-	ids := make([]any, 0, len(r.places))
+	ids := make([]wamp.ID, 0, len(r.places))
 	for p := r.first; p != nil; p = p.after {
 		ids = append(ids, p.session.id)
 	}

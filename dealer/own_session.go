@@ -82,7 +82,7 @@ func (d *Dealer) sessionList(c *ownCall) ([]any, refusal) {
 	if why.uri != "" {
 		return nil, why
 	}
-	ids := []any{}
+	var ids []wamp.ID
 	why = list(c, &d.members, func(s *session) {
 		if all || slices.Contains(roles, s.identity.Authrole) {
 			ids = append(ids, s.id)
@@ -147,7 +147,7 @@ func (d *Dealer) sessionKillByAuthid(c *ownCall) ([]any, refusal) {
 		return nil, why
 	}
 	victims := d.others(c, func(s *session) bool { return s.identity.Authid == authid })
-	ids := make([]any, len(victims))
+	ids := make([]wamp.ID, len(victims))
 	for i, s := range victims {
 		ids[i] = s.id
 	}

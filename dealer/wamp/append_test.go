@@ -223,6 +223,7 @@ func TestAppendForms(t *testing.T) {
 		{[]byte{1, 2}, "c4020102", "420102"},
 		{[]any(nil), "90", "80"},
 		{[]string{"a", "b"}, "92a161a162", "8261616162"},
+		{[]wamp.ID{1, 2}, "920102", "820102"},
 		{wamp.Dict(nil), "80", "a0"},
 		{map[string]any{"b": 1, "a": []any{nil}}, "82a16191c0a16201", "a2616181f6616201"},
 	}

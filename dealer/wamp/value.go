@@ -101,10 +101,10 @@ func (t *token) value() any {
 }
 
 // AppendValue appends v in encoding s to dst. v may be nil, a bool, any
-// integer or float type, a string, [URI], [ID], []byte, []any, []string, a
-// [Dict] or map[string]any. Dict keys are written in sorted order, strings
-// that are not UTF-8 with U+FFFD. The error names a type that cannot be
-// written, or wraps [ErrUntranscodable]; dst is then returned as it came.
+// integer or float type, a string, [URI], [ID], []byte, []any, []string,
+// [][ID], a [Dict] or map[string]any. Dict keys are written in sorted order,
+// strings that are not UTF-8 with U+FFFD. The error names a type that cannot
+// be written, or wraps [ErrUntranscodable]; dst is then returned as it came.
 func (s Serializer) AppendValue(dst []byte, v any) ([]byte, error) {
 	w := writer{serializer: s, buf: dst, start: len(dst)}
 	w.any(v, 1)
@@ -184,6 +184,12 @@ func (w *writer) anyContainer(v any, depth int) bool {
 		w.openList(len(v))
 		for _, element := range v {
 			w.string(element)
+		}
+		w.closeList()
+	case []ID:
+		w.openList(len(v))
+		for _, element := range v {
+			w.uint(uint64(element))
 		}
 		w.closeList()
 	case Dict:
