@@ -258,3 +258,31 @@ func playRouter(t *testing.T, answers ...string) (url string) {
 	t.Cleanup(server.Close)
 	return server.URL
 }
+
+// TestKillDuringHTTPCall kills the session that HTTP calls run on: the call in
+// flight ends, and the next one has a session again.
+func TestKillDuringHTTPCall(t *testing.T) {
+	t.Parallel()
+	_, url := dev(t)
+	conn, _ := member(t, url)
+	if err := conn.Send(&wamp.Register{Request: 1, Procedure: "my.hang"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Receive(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan outcome, 1)
+	go func() { ended <- runWith(soon(t), nil, "call", "--url", url, "my.hang") }()
+	if m, err := conn.Receive(soon(t)); err != nil || m.Type() != wamp.TypeInvocation {
+		t.Fatalf("got %v, %v, want INVOCATION", m, err)
+	}
+	if got := runWith(soon(t), nil, "kill", "--url", url, "--authid", "anonymous"); got.stdout != "killed: 1\n" {
+		t.Errorf("kill: %+v", got)
+	}
+	if got := <-ended; got.code != exitUnavailable || !strings.Contains(got.stderr, "my.hang: wamp.close.killed (503, gateway, retry unknown)") {
+		t.Errorf("the call ended with %+v", got)
+	}
+	if got := runWith(soon(t), nil, "call", "--url", url, "demo.add", "2", "3"); got.stdout != "5\n" {
+		t.Errorf("the next call: %+v", got)
+	}
+}

@@ -1,6 +1,7 @@
 package router_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -129,5 +130,23 @@ func TestProcedures(t *testing.T) {
 	_, matched := r.Matching(nowhere, who, "com.example.x")
 	if len(list) > 0 || found || matched {
 		t.Errorf("a realm that is not there has procedures: %v, %t, %t", list, found, matched)
+	}
+}
+
+// TestShutdownIsSilent shuts a router down whose sessions all listen: they get
+// their GOODBYE, and nothing about each other.
+func TestShutdownIsSilent(t *testing.T) {
+	t.Parallel()
+	r := newRouter(dealer.Config{})
+	peers := []*peer{join(t, r), join(t, r), join(t, r)}
+	for _, p := range peers {
+		p.send(`[32, 1, {}, "wamp.session.on_leave"]`)
+		p.wants(`[33, 1, 1]`)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.Shutdown(ended)
+	for _, p := range peers {
+		p.wants(`[6, {"message": "*"}, "wamp.close.system_shutdown"]`)
 	}
 }
