@@ -187,9 +187,15 @@ func TestCancelModes(t *testing.T) {
 					t.Errorf("the callee got %s, want mode %s", got.text, test.interrupt)
 				}
 			}
-			callee.sendf(ctx, t, `[8,68,%d,{},%q]`, inv.id(0), own)
+			answer := func() { callee.sendf(ctx, t, `[8,68,%d,{},%q]`, inv.id(0), own) }
+			if test.want == own {
+				answer()
+			}
 			if out, failed := c.end(ctx, t, id); !failed || out.URI != test.want {
 				t.Errorf("the call ended with %+v (failed %v), want %s", out, failed, test.want)
+			}
+			if test.want != own {
+				answer() // too late, whatever the mode
 			}
 			callee.sync(ctx, t)
 			if n := callee.count(codeInterrupt); n > 1 || n == 1 && test.interrupt == "" {
