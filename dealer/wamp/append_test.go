@@ -38,9 +38,9 @@ func TestAppend(t *testing.T) {
 		{
 			&wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
 				Timeout: 1, ReceiveProgress: true, Progress: true, DiscloseMe: true, Custom: wamp.Dict{"_z": nil, "_a": wamp.Dict{"k": 1.0}},
-				TrustLevel: "persistent", RoutingKey: "7", PassthruScheme: "x_a",
+				TrustLevel: "persistent", RoutingKey: "n7", PassthruScheme: "x_a", RunMode: wamp.RunAll,
 			}},
-			`[48,1,{"_a":{"k":1.0},"_z":null,"disclose_me":true,"ppt_scheme":"x_a","progress":true,"receive_progress":true,"rkey":"7",` +
+			`[48,1,{"_a":{"k":1.0},"_z":null,"disclose_me":true,"ppt_scheme":"x_a","progress":true,"receive_progress":true,"rkey":7,"runmode":"all",` +
 				`"timeout":1,"trust_level":"persistent"},"p"]`,
 		},
 		{&wamp.Cancel{Request: 1}, `[49,1,{}]`},
@@ -54,6 +54,15 @@ func TestAppend(t *testing.T) {
 			}},
 			`[64,1,{"_a":"x","concurrency":3,"disclose_caller":true,"force_reregister":true,"forward_timeout":true,"invoke":"random","match":"wildcard"},"p"]`,
 		},
+		{
+			&wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Shard: &wamp.ShardOptions{
+				Group: "g", Strategy: wamp.ShardCustom, ID: "a", Weight: 0.5, Concurrency: 3, Range: &wamp.ShardRange{From: wamp.StringKey("a"), To: "n1.5", Type: "number"},
+				Resolver: "r", Metadata: wamp.Dict{"zone": "b"},
+			}}},
+			`[64,1,{"shard":"g","shard_concurrency":3,"shard_id":"a","shard_metadata":{"zone":"b"},"shard_range":{"from":"a","to":1.5,"type":"number"},` +
+				`"shard_resolver":"r","shard_strategy":"custom","shard_weight":0.5},"p"]`,
+		},
+		{&wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Shard: &wamp.ShardOptions{Group: "g"}}}, `[64,1,{"shard":"g"},"p"]`},
 		{&wamp.Registered{Request: 1, Registration: 2}, `[65,1,2]`},
 		{&wamp.Unregister{Request: 1, Registration: 2}, `[66,1,2]`},
 		{&wamp.Unregistered{Request: 1, Details: wamp.Dict{"x": 1}}, `[67,1]`},
@@ -65,6 +74,8 @@ func TestAppend(t *testing.T) {
 			}},
 			`[68,1,2,{"_a":["x"],"caller":8,"caller_authid":"a","caller_authrole":"b","procedure":"p","progress":true,"receive_progress":true,"timeout":7}]`,
 		},
+		{&wamp.Invocation{Request: 1, Registration: 2, Shard: &wamp.ShardDetails{ID: "a", Key: "b\x01", Slot: 4, Epoch: 5}}, `[68,1,2,{"rkey":"\u0000AQ==","shard":{"epoch":5,"slot":4},"shard_id":"a"}]`},
+		{&wamp.Invocation{Request: 1, Registration: 2, Shard: &wamp.ShardDetails{ID: "a", Slot: -1, Epoch: 5}}, `[68,1,2,{"shard":{"epoch":5},"shard_id":"a"}]`},
 		{&wamp.Interrupt{Request: 1}, `[69,1,{}]`},
 		{&wamp.Interrupt{Request: 1, Mode: wamp.CancelKillNoWait, Reason: wamp.ErrTimeout}, `[69,1,{"mode":"killnowait","reason":"wamp.error.timeout"}]`},
 		{&wamp.Yield{Request: 1, Options: wamp.YieldOptions{Progress: true}}, `[70,1,{"progress":true}]`},

@@ -62,12 +62,15 @@ func callFrames() []decoded {
 			}},
 		},
 		{`[48,1,{"trust_level":"persistent","rkey":"k","ppt_scheme":"x_a"},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
-			TrustLevel: "persistent", RoutingKey: "k", PassthruScheme: "x_a",
+			TrustLevel: "persistent", RoutingKey: wamp.StringKey("k"), PassthruScheme: "x_a",
 		}}},
 		{`[48,1,{"_trust_level":"best_effort","shard_key":18446744073709551615},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
-			TrustLevel: "best_effort", RoutingKey: "18446744073709551615",
+			TrustLevel: "best_effort", RoutingKey: "n18446744073709551615",
 		}}},
-		{`[48,1,{"_shard_key":null,"_rkey":7},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{RoutingKey: "7"}}},
+		{`[48,1,{"_shard_key":null,"_rkey":7},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{RoutingKey: "n7"}}},
+		{`[48,1,{"rkey":"\u0000AQID","runmode":"partition"},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{RoutingKey: "b\x01\x02\x03", RunMode: wamp.RunPartition}}},
+		{`[48,1,{"_runmode":"all"},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{RunMode: wamp.RunAll}}},
+		{`[48,1,{"runmode":"some","rkey":""},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{RoutingKey: "s", RunMode: wamp.RunUnknown}}},
 		{`[48,1,{"timeout":null,"progress":null,"":1},"p"]`, &wamp.Call{Request: 1, Procedure: "p"}},
 		{`[48,1,{"timeout":10000000000000000},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{Timeout: 1e16}}},
 		{`[48,1,{"timeout":0,"progress":false},"p"]`, &wamp.Call{Request: 1, Procedure: "p"}},
@@ -86,6 +89,10 @@ func callFrames() []decoded {
 			&wamp.Invocation{Request: 1, Registration: 7, Payload: jsonPayload(`["v"]`, ``), Details: wamp.InvocationDetails{
 				Procedure: "a.b", ReceiveProgress: true, Progress: true, Timeout: 9, Caller: 5, CallerAuthid: "x", CallerAuthrole: "y", Custom: wamp.Dict{"_z": int64(1)},
 			}},
+		},
+		{
+			`[68,1,7,{"rkey":7,"shard":{"epoch":3,"slot":4,"x":[]},"shard_id":"a"}]`,
+			&wamp.Invocation{Request: 1, Registration: 7, Shard: &wamp.ShardDetails{ID: "a", Key: "n7", Slot: 4, Epoch: 3}},
 		},
 		{`[69,1,{"mode":"kill","reason":"wamp.error.canceled","x":[1]}]`, &wamp.Interrupt{Request: 1, Mode: wamp.CancelKill, Reason: wamp.ErrCanceled}},
 		{`[69,1,{}]`, &wamp.Interrupt{Request: 1}},
@@ -123,6 +130,26 @@ func registrationFrames() []decoded {
 		{`[64,1,{"invoke":"least_loaded"},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Invoke: wamp.InvokeLeastLoaded}}},
 		{`[64,1,{"invoke":"random","_invoke":"first"},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Invoke: wamp.InvokeFirst}}},
 		{`[64,1,{"_invoke":"first","invoke":"random"},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Invoke: wamp.InvokeFirst}}},
+		{
+			`[64,1,{"shard":"g","_shard_strategy":"range","shard_id":"a","shard_weight":2,"shard_concurrency":3,"shard_range":{"from":1,"to":null,"type":"number","x":{}},` +
+				`"shard_resolver":"r.s","shard_metadata":{"zone":"b"},"_shard_of_mine":1},"p"]`,
+			&wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Custom: wamp.Dict{"_shard_of_mine": int64(1)}, Shard: &wamp.ShardOptions{
+				Group: "g", Strategy: wamp.ShardByRange, ID: "a", Weight: 2, Concurrency: 3, Range: &wamp.ShardRange{From: "n1", Type: "number"},
+				Resolver: "r.s", Metadata: wamp.Dict{"zone": "b"},
+			}}},
+		},
+		{`[64,1,{"shard":"g","shard_strategy":"hash","shard_weight":0.5,"shard_range":null},"p"]`, &wamp.Register{
+			Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Shard: &wamp.ShardOptions{Group: "g", Weight: 0.5}},
+		}},
+		{`[64,1,{"shard":"g","shard_weight":0},"p"]`, &wamp.Register{
+			Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Shard: &wamp.ShardOptions{Group: "g", Weight: -1}},
+		}},
+		{`[64,1,{"shard":"g","shard_strategy":"custom"},"p"]`, &wamp.Register{
+			Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Shard: &wamp.ShardOptions{Group: "g", Strategy: wamp.ShardCustom}},
+		}},
+		{`[64,1,{"shard":"g","shard_strategy":"best"},"p"]`, &wamp.Register{
+			Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Shard: &wamp.ShardOptions{Group: "g", Strategy: wamp.ShardUnknown}},
+		}},
 		{`[64,1,{"invoke":"best"},"p"]`, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Invoke: wamp.InvokeUnknown}}},
 		{`[65,1,2]`, &wamp.Registered{Request: 1, Registration: 2}},
 		{`[66,1,2]`, &wamp.Unregister{Request: 1, Registration: 2}},
@@ -244,8 +271,17 @@ func TestDecodeRefuses(t *testing.T) {
 		{`[48,1,{"timeout":1e16},"p"]`, "CALL: Options.timeout must be an integer"},
 		{`[48,1,{"timeout":1.5},"p"]`, "CALL: Options.timeout must be an integer"},
 		{`[48,1,{"timeout":18446744073709551615},"p"]`, "CALL: Options.timeout must be an integer"},
-		{`[48,1,{"rkey":[1]},"p"]`, "CALL: Options.rkey must be a string, not a list"},
-		{`[48,1,{"rkey":1.5},"p"]`, "CALL: Options.rkey must be an integer"},
+		{`[48,1,{"rkey":[1]},"p"]`, "CALL: Options.rkey must be a string, a finite number or bytes"},
+		{`[48,1,{"rkey":"` + strings.Repeat("x", wamp.MaxKey+1) + `"},"p"]`, "CALL: Options.rkey is longer than 1024 bytes"},
+		{`[48,1,{"runmode":1},"p"]`, "CALL: Options.runmode must be a string"},
+		{`[64,1,{"shard":1},"p"]`, "REGISTER: Options.shard must be a string"},
+		{`[64,1,{"_shard_strategy":1},"p"]`, "REGISTER: Options.shard_strategy must be a string"},
+		{`[64,1,{"shard_weight":"1"},"p"]`, "REGISTER: Options.shard_weight must be a number"},
+		{`[64,1,{"shard_concurrency":-1},"p"]`, "REGISTER: Options.shard_concurrency must be an integer"},
+		{`[64,1,{"shard_metadata":[]},"p"]`, "REGISTER: Options.shard_metadata must be a dict"},
+		{`[64,1,{"shard_range":[]},"p"]`, "REGISTER: Options.shard_range must be a dict"},
+		{`[64,1,{"shard_range":{"to":[]}},"p"]`, "REGISTER: Options.shard_range.to must be a string"},
+		{`[68,1,1,{"shard":1}]`, "INVOCATION: Details.shard must be a dict"},
 		{`[48,1,{"trust_level":1},"p"]`, "CALL: Options.trust_level must be a string, not a number"},
 		{`[48,1,{"timeout":"1"},"p"]`, "CALL: Options.timeout must be a number, not a string"},
 		{`[48,1,{"progress":1},"p"]`, "CALL: Options.progress must be a bool, not a number"},

@@ -30,7 +30,7 @@ func (c *codec) invocation(m *Invocation) {
 	c.open(TypeInvocation, 4+m.Payload.elements())
 	c.id("Request", &m.Request)
 	c.id("Registration", &m.Registration)
-	c.invocationDetails(&m.Details)
+	c.invocationDetails(&m.Details, &m.Shard)
 	c.payload(&m.Payload)
 	c.close()
 }

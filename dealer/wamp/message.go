@@ -268,10 +268,11 @@ type CallOptions struct {
 	ReceiveProgress bool
 	Progress        bool // more chunks follow
 	DiscloseMe      bool
+	RunMode         RunMode // "runmode"; also read from "_runmode"
 
 	// These ask for something that must be granted or refused, never ignored.
 	TrustLevel     string // "trust_level", a delivery guarantee; also read from "_trust_level"
-	RoutingKey     string // "rkey"; also read from "shard_key", "_shard_key", "_rkey"; integers in decimal
+	RoutingKey     Key    // "rkey"; also read from "shard_key", "_shard_key", "_rkey"
 	PassthruScheme string // "ppt_scheme"
 
 	Custom Dict // other keys that begin with "_", forwarded to the callee; nil if none
@@ -401,6 +402,8 @@ type RegisterOptions struct {
 	Force          bool         // "force_reregister": present callees have to go; also read from "_force_reregister"
 	Concurrency    int          // most INVOCATIONs at once; 0 means no limit; also read from "_concurrency"
 
+	Shard *ShardOptions // nil if no option of sharding was given
+
 	Custom Dict // other keys that begin with "_"; nil if none
 }
 
@@ -434,6 +437,7 @@ type Invocation struct {
 	Request      ID
 	Registration ID
 	Details      InvocationDetails
+	Shard        *ShardDetails // more of Details; nil unless the registration is sharded
 	Payload      Payload
 }
 

@@ -1,9 +1,6 @@
 package wamp
 
-import (
-	"math"
-	"strconv"
-)
+import "math"
 
 // The options and details that the dealer knows are read and written straight
 // from and to their fields. When reading, null and undefined count as absent, a
@@ -38,7 +35,9 @@ func (c *codec) rareCallOption(key []byte, o *CallOptions) {
 	case "trust_level", "_trust_level":
 		c.optionalString("Options.trust_level", &o.TrustLevel)
 	case "rkey", "shard_key", "_shard_key", "_rkey":
-		c.routingKey("Options.rkey", &o.RoutingKey)
+		c.key("Options.rkey", &o.RoutingKey)
+	case "runmode", "_runmode":
+		c.runMode("Options.runmode", &o.RunMode)
 	case "ppt_scheme":
 		c.optionalString("Options.ppt_scheme", &o.PassthruScheme)
 	default:
@@ -46,28 +45,17 @@ func (c *codec) rareCallOption(key []byte, o *CallOptions) {
 	}
 }
 
-// routingKey reads a key that is a string, or an integer that stands for its
-// decimal form.
-func (c *codec) routingKey(what string, v *string) {
-	if c.in.serializer.Kind(c.in.buf[c.in.pos:]) != KindNumber {
-		c.optionalString(what, v)
-		return
-	}
-	if n, ok := c.optionalInteger(what, math.MaxUint64); ok {
-		*v = strconv.FormatUint(n, 10)
-	}
-}
-
 func (c *codec) writeCallOptions(o *CallOptions) {
 	w := &c.out
 	w.openMap(len(o.Custom) + count(o.DiscloseMe, o.PassthruScheme != "", o.Progress, o.ReceiveProgress,
-		o.RoutingKey != "", o.Timeout != 0, o.TrustLevel != ""))
+		o.RoutingKey != "", o.RunMode != RunDefault, o.Timeout != 0, o.TrustLevel != ""))
 	w.entries(o.Custom, 2)
 	w.flag("disclose_me", o.DiscloseMe)
 	w.text("ppt_scheme", o.PassthruScheme)
 	w.flag("progress", o.Progress)
 	w.flag("receive_progress", o.ReceiveProgress)
-	w.text("rkey", o.RoutingKey)
+	w.writeKey("rkey", o.RoutingKey)
+	w.text("runmode", o.RunMode.String())
 	w.milliseconds("timeout", o.Timeout)
 	w.text("trust_level", o.TrustLevel)
 	w.closeMap()
@@ -91,9 +79,9 @@ func (c *codec) progressDict(what, option string, progress *bool, custom *Dict) 
 	}
 }
 
-func (c *codec) invocationDetails(d *InvocationDetails) {
+func (c *codec) invocationDetails(d *InvocationDetails, shard **ShardDetails) {
 	if !c.reading {
-		c.writeInvocationDetails(d)
+		c.writeInvocationDetails(d, *shard)
 		return
 	}
 	for e := c.openDict("Details"); c.in.next(&e); {
@@ -113,14 +101,16 @@ func (c *codec) invocationDetails(d *InvocationDetails) {
 		case "caller_authrole":
 			c.optionalString("Details.caller_authrole", &d.CallerAuthrole)
 		default:
-			c.custom(key, &d.Custom)
+			if !c.shardDetail(key, shard) {
+				c.custom(key, &d.Custom)
+			}
 		}
 	}
 }
 
-func (c *codec) writeInvocationDetails(d *InvocationDetails) {
+func (c *codec) writeInvocationDetails(d *InvocationDetails, shard *ShardDetails) {
 	w := &c.out
-	w.openMap(len(d.Custom) + count(d.Caller != 0, d.CallerAuthid != "", d.CallerAuthrole != "",
+	w.openMap(len(d.Custom) + shard.entries() + count(d.Caller != 0, d.CallerAuthid != "", d.CallerAuthrole != "",
 		d.Procedure != "", d.Progress, d.ReceiveProgress, d.Timeout != 0))
 	w.entries(d.Custom, 2)
 	if d.Caller != 0 {
@@ -132,6 +122,7 @@ func (c *codec) writeInvocationDetails(d *InvocationDetails) {
 	w.text("procedure", string(d.Procedure))
 	w.flag("progress", d.Progress)
 	w.flag("receive_progress", d.ReceiveProgress)
+	w.writeShardDetails(shard)
 	w.milliseconds("timeout", d.Timeout)
 	w.closeMap()
 }
@@ -159,7 +150,9 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 		case "force_reregister", "_force_reregister":
 			c.bool("Options.force_reregister", &o.Force)
 		default:
-			c.custom(key, &o.Custom)
+			if !c.shardOption(key, &o.Shard) {
+				c.custom(key, &o.Custom)
+			}
 		}
 	}
 	if extended != InvokeSingle {
@@ -169,7 +162,8 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 
 func (c *codec) writeRegisterOptions(o *RegisterOptions) {
 	w := &c.out
-	w.openMap(len(o.Custom) + count(o.Concurrency != 0, o.DiscloseCaller, o.Force, o.ForwardTimeout, o.Invoke != InvokeSingle, o.Match != MatchExact))
+	w.openMap(len(o.Custom) + o.Shard.entries() + count(o.Concurrency != 0, o.DiscloseCaller, o.Force, o.ForwardTimeout,
+		o.Invoke != InvokeSingle, o.Match != MatchExact))
 	w.entries(o.Custom, 2)
 	if o.Concurrency != 0 {
 		w.key("concurrency")
@@ -184,6 +178,7 @@ func (c *codec) writeRegisterOptions(o *RegisterOptions) {
 	if o.Match != MatchExact {
 		w.text("match", o.Match.String())
 	}
+	w.writeShardOptions(o.Shard)
 	w.closeMap()
 }
 
