@@ -17,7 +17,7 @@ const module = "github.com/wampgate/wampgate/"
 // dependency that does not belong there; the floor is not what is wrong.
 func floors() [][]string {
 	return [][]string{
-		{"dealer/wamp", "dealer/match"},
+		{"dealer/wamp", "dealer/match", "dealer/shard"},
 		{"dealer", "dealer/auth"},
 		{"dealer/router", "dealer/engine", "openapi"},
 		{
@@ -44,7 +44,7 @@ func towers() [2][]string {
 // those would have to import. (The clock itself is forbidden by the linter,
 // since package time also holds Duration.)
 func pure() (packages, forbidden []string) {
-	return []string{"dealer/wamp", "dealer/match", "dealer"},
+	return []string{"dealer/wamp", "dealer/match", "dealer/shard", "dealer"},
 		[]string{
 			"context", "crypto/rand", "io/fs", "log", "log/slog", "math/rand", "math/rand/v2",
 			"net", "net/http", "net/url", "os", "os/exec", "runtime", "sync", "sync/atomic", "syscall", "time/tzdata", "unsafe",
