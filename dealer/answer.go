@@ -17,6 +17,11 @@ func (d *Dealer) yield(now time.Time, s *session, m *wamp.Yield) error {
 		d.progress(now, c, m)
 		return nil
 	}
+	if to := c.sink(); to != nil {
+		d.end(now, c)
+		to.answered(d, now, m.Payload)
+		return nil
+	}
 	d.result(c, m)
 	d.end(now, c)
 	return nil
@@ -52,6 +57,10 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 	c, err := s.invocation(wamp.TypeError, m.Request)
 	if c == nil {
 		return err
+	}
+	if c.sink() != nil {
+		d.endInner(now, c, m.Error, m.Payload)
+		return nil
 	}
 	if m.Error == wamp.ErrUnavailable && c.passable() {
 		d.passOn(now, c)

@@ -95,6 +95,13 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// BenchmarkShardedCall makes calls with a key, one after the other.
+func BenchmarkShardedCall(b *testing.B) {
+	r := newRelay(sharded(b, dealer.Config{}, wamp.ShardOptions{Group: "g"}), "p")
+	r.call.Options.RoutingKey = wamp.StringKey("customer-7")
+	r.measure(b, func(int) {})
+}
+
 func BenchmarkRegistrations(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("exact=%d", n), func(b *testing.B) {

@@ -30,6 +30,8 @@ type call struct {
 	queued *queued // what it waits with; nil once a callee has got it
 	kept   *kept   // what another callee could get it with; nil as a rule
 
+	sharded *sharded // nil for most
+
 	gap      time.Duration // the timeout, counted from the last sign of progress; 0 means none
 	deadline time.Time     // zero: not in the heap
 	expiry   wamp.URI      // what the caller is told at the deadline
@@ -59,6 +61,10 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 		if !d.own(now, s, m) {
 			d.refuseCall(now, s, m, why)
 		}
+		return nil
+	}
+	if r.group != nil {
+		d.callShard(now, s, r, m)
 		return nil
 	}
 	if p := r.choose(m.Options.Progress, d.config.Rand); p != nil {
@@ -108,6 +114,11 @@ func (d *Dealer) route(m *wamp.Call) (*registration, refusal) {
 	if why := d.checkOptions(&m.Options); why.uri != "" {
 		return nil, why
 	}
+	if r.group != nil || m.Options.RoutingKey != "" || m.Options.RunMode != wamp.RunDefault {
+		if why := checkKey(r, &m.Options); why.uri != "" {
+			return nil, why
+		}
+	}
 	if d.calls >= d.config.MaxCalls {
 		return nil, refusal{wamp.ErrUnavailable, "too many calls in flight"}
 	}
@@ -129,8 +140,6 @@ func (d *Dealer) checkOptions(o *wamp.CallOptions) refusal {
 		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
 	case o.PassthruScheme != "":
 		return refusal{wamp.ErrFeatureNotSupported, "payload passthru mode is not available"}
-	case o.RoutingKey != "":
-		return refusal{wamp.ErrFeatureNotSupported, "sharded registrations are not available"}
 	}
 	return checkTrustLevel(o.TrustLevel)
 }
@@ -205,6 +214,9 @@ func (d *Dealer) send(c *call, m *wamp.Call, custom wamp.Dict) {
 	inv.Details.Progress = m.Options.Progress
 	inv.Details.Custom = custom
 	inv.Payload = m.Payload
+	if c.sharded != nil {
+		inv.Shard = c.sharded.details
+	}
 	c.sent++
 }
 
@@ -252,16 +264,23 @@ func (d *Dealer) assign(c *call, p *place, m *wamp.Call) {
 		c.place = p
 		p.take()
 	}
+	if p.seat != nil {
+		p.seat.take(c, m.Options.RoutingKey)
+	}
 }
 
 // end removes a call from everywhere. Chunks that are still under way will be
 // swallowed. The record must not be used afterwards. Where the call made room,
 // one that waits is sent.
 func (d *Dealer) end(now time.Time, c *call) {
-	if c.queued != nil {
-		d.leaveQueue(c)
-	} else {
+	waited := c.queued != nil
+	switch {
+	case c.callee != nil:
 		delete(c.callee.invocations, c.invocation)
+	case waited:
+		d.leaveQueue(c)
+	default:
+		d.endParts(now, c.gathering())
 	}
 	d.dropKept(c)
 	delete(c.caller.calls, c.id)
@@ -270,10 +289,13 @@ func (d *Dealer) end(now time.Time, c *call) {
 	if c.open {
 		c.caller.late.add(now, c.id)
 	}
-	left := c.place
+	left, had := c.place, c.sharded
 	*c = call{}
 	if len(d.unused) < keepCalls {
 		d.unused = append(d.unused, c)
 	}
 	d.vacate(now, left)
+	if had != nil && had.line != nil {
+		d.leaveLine(now, had, waited)
+	}
 }

@@ -44,7 +44,11 @@ func (d *Dealer) cancelAgain(now time.Time, c *call, mode wamp.CancelMode) {
 
 // kill interrupts the callee and waits for what it answers, but not for ever.
 func (d *Dealer) kill(now time.Time, c *call) {
-	d.interrupt(c, wamp.CancelKill, wamp.ErrCanceled)
+	if c.gathering() != nil {
+		d.killParts(now, c)
+	} else {
+		d.interrupt(c, wamp.CancelKill, wamp.ErrCanceled)
+	}
 	c.killing = true
 	d.startGrace(now, c)
 }
@@ -57,12 +61,18 @@ func (d *Dealer) abandon(now time.Time, c *call, why refusal) {
 		d.end(now, c)
 		return
 	}
-	d.fail(c.caller, c.id, why)
+	if c.sink() == nil {
+		d.fail(c.caller, c.id, why)
+	}
 	reason := wamp.ErrCanceled
 	if why.uri == wamp.ErrTimeout {
 		reason = why.uri
 	}
 	d.interrupt(c, wamp.CancelKillNoWait, reason)
+	if c.sink() != nil {
+		d.endInner(now, c, why.uri, textPayload(why.text))
+		return
+	}
 	d.end(now, c)
 }
 
@@ -70,6 +80,10 @@ func (d *Dealer) abandon(now time.Time, c *call, why refusal) {
 // announced that it can be: others close their connection.
 func (d *Dealer) interrupt(c *call, mode wamp.CancelMode, reason wamp.URI) {
 	if c.killing || !c.interruptible() {
+		return
+	}
+	if c.gathering() != nil {
+		d.interruptParts(c, mode, reason)
 		return
 	}
 	m := d.out.interrupt(c.callee)
@@ -80,6 +94,9 @@ func (d *Dealer) interrupt(c *call, mode wamp.CancelMode, reason wamp.URI) {
 
 // interruptible reports whether there is a callee that knows INTERRUPT.
 func (c *call) interruptible() bool {
+	if c.gathering() != nil {
+		return c.gathering().interruptible()
+	}
 	return c.queued == nil && c.callee.callee.Has(wamp.FeatureCallCanceling)
 }
 
@@ -92,6 +109,10 @@ func (d *Dealer) callerGone(now time.Time, c *call) {
 // calleeGone ends a call whose callee has left, perhaps together with the
 // caller.
 func (d *Dealer) calleeGone(now time.Time, c *call) {
+	if c.sink() != nil {
+		d.endInner(now, c, wamp.ErrCanceled, textPayload("callee gone"))
+		return
+	}
 	if c.caller != c.callee {
 		d.fail(c.caller, c.id, refusal{wamp.ErrCanceled, "callee gone"})
 	}

@@ -14,6 +14,8 @@ const (
 	DefaultMaxWaiting       = 1000
 	DefaultMaxWaitingBytes  = 4 << 20
 	DefaultMaxWait          = 10 * time.Second
+	DefaultHandoverTimeout  = 5 * time.Second
+	DefaultMaxGather        = 4 << 20
 
 	DefaultMaxSubscriptions     = 10_000
 	DefaultMaxSubscriptionsEach = 100
@@ -84,6 +86,18 @@ type Config struct {
 	// of which has 16 KiB at most. Default 64 MiB.
 	MaxDescriptions int
 
+	// HandoverTimeout is how long calls of a shard that moves wait for those
+	// that its old owner works on. Default 5 s.
+	HandoverTimeout time.Duration
+
+	// MaxGather bounds the bytes of the answers that a CALL to all members of
+	// a shard group gathers. Default 4 MiB.
+	MaxGather int
+
+	// Epoch is what the epochs of shard groups count up from. The time in
+	// milliseconds lets them grow over restarts, too.
+	Epoch uint64
+
 	// Rand returns a number from 0 to n-1 for the invocation policy "random"
 	// and the ids of events. Without it that policy works as "roundrobin" and
 	// these ids count up.
@@ -108,6 +122,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxWait <= 0 {
 		c.MaxWait = DefaultMaxWait
+	}
+	if c.HandoverTimeout <= 0 {
+		c.HandoverTimeout = DefaultHandoverTimeout
+	}
+	if c.MaxGather <= 0 {
+		c.MaxGather = DefaultMaxGather
 	}
 	if c.MaxSubscriptions <= 0 {
 		c.MaxSubscriptions = DefaultMaxSubscriptions

@@ -86,6 +86,7 @@ func (d *Dealer) Expire(now time.Time) []Delivery {
 	for c := d.deadlines.next(); c != nil && !now.Before(c.deadline); c = d.deadlines.next() {
 		d.expire(now, c)
 	}
+	d.expireHandovers(now)
 	return d.out.deliveries
 }
 

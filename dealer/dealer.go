@@ -1,6 +1,7 @@
 package dealer
 
 import (
+	linked "container/list"
 	"fmt"
 	"time"
 
@@ -34,14 +35,21 @@ type Dealer struct {
 	calls     int // in flight, those that wait for a callee among them
 	held      int // bytes that are kept of calls
 	deadlines deadlines
-	unused    []*call // records for reuse
+
+	groups    map[address]*group // of sharded registrations
+	epoch     uint64             // the last one that began in a group
+	handovers linked.List        // of *slot, the first to end first
+	self      session            // the caller of the dealer's own calls
+	unused    []*call            // records for reuse
 
 	out outgoing
 }
 
 // New returns the Dealer of an empty realm.
 func New(c Config) *Dealer {
-	return &Dealer{config: c.withDefaults(), sessions: make(map[wamp.ID]*session), roles: make(map[string]int)}
+	d := &Dealer{config: c.withDefaults(), sessions: make(map[wamp.ID]*session), roles: make(map[string]int), epoch: c.Epoch}
+	d.self.dealer = d
+	return d
 }
 
 // Features returns what a WELCOME announces for the role "dealer".
@@ -53,6 +61,7 @@ func (d *Dealer) Features() wamp.Features {
 		wamp.FeatureCallerIdentification |
 		wamp.FeaturePatternBasedRegistration |
 		wamp.FeatureSharedRegistration |
+		wamp.FeatureShardedRegistration |
 		wamp.FeatureRegistrationRevocation |
 		wamp.FeatureCallReroute |
 		wamp.FeatureSessionMetaAPI |
@@ -93,7 +102,7 @@ func (d *Dealer) leave(now time.Time, s *session) {
 	d.strike(s)
 	d.broker.removeMembers(s)
 	for _, id := range sortedIDs(s.calls) {
-		if c := s.calls[id]; c.queued != nil {
+		if c := s.calls[id]; c.queued != nil || c.gathering() != nil {
 			d.callerGone(now, c) // before it could be sent
 		}
 	}
@@ -152,11 +161,14 @@ func (d *Dealer) receive(now time.Time, s *session, m wamp.Message) error {
 // NextDeadline returns when Expire has something to do, or false if nothing
 // is waiting for time to pass.
 func (d *Dealer) NextDeadline() (time.Time, bool) {
-	c := d.deadlines.next()
-	if c == nil {
-		return time.Time{}, false
+	c, s := d.deadlines.next(), d.nextHandover()
+	switch {
+	case s != nil && (c == nil || s.until.Before(c.deadline)):
+		return s.until, true
+	case c != nil:
+		return c.deadline, true
 	}
-	return c.deadline, true
+	return time.Time{}, false
 }
 
 // Nearest returns a registered URI that uri is probably a misspelling of. It

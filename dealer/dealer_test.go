@@ -82,6 +82,7 @@ func TestFeatures(t *testing.T) {
 		"call_canceling", "caller_identification", "pattern_based_registration", "shared_registration",
 		"registration_revocation", "call_reroute",
 		"session_meta_api", "registration_meta_api",
+		"sharded_registration",
 	}
 	got := dealer.New(dealer.Config{}).Features().Dict()
 	if len(got) != len(want) {

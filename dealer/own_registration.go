@@ -31,13 +31,17 @@ func registrationProcedure(uri wamp.URI) (run ownProcedure, kills bool) {
 
 // dict returns what the meta API tells of a registration.
 func (r *registration) dict() wamp.Dict {
-	return wamp.Dict{
+	dict := wamp.Dict{
 		"id":      r.id,
 		"created": timestamp(r.created),
 		"uri":     r.procedure,
 		"match":   wamp.MatchPolicy(r.match).String(),
 		"invoke":  r.policy.String(),
 	}
+	if r.group != nil {
+		dict["shard"], dict["shard_strategy"] = r.group.name, r.group.strategy.String()
+	}
+	return dict
 }
 
 // visible reports whether somebody may know of the registration of a URI.

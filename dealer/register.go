@@ -25,7 +25,7 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 		return nil
 	}
 	var waiting *queue
-	if r != nil && m.Options.Force {
+	if r != nil && m.Options.Force && r.group == nil {
 		waiting = d.displace(now, r)
 		r = nil
 	}
@@ -41,6 +41,9 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 		d.defined(r)
 	}
 	d.refill(now, p)
+	if r.group != nil {
+		d.joinGroup(now, p, &m.Options)
+	}
 	d.dropHopeless(now, r)
 	return nil
 }
@@ -61,6 +64,8 @@ func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) re
 		return refusal{wamp.ErrInvalidArgument, "concurrency is not a positive integer"}
 	case m.Options.DiscloseCaller && d.config.Disclose == DiscloseNever:
 		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
+	case m.Options.Shard != nil || r != nil && r.group != nil:
+		return d.checkShard(s, m, r)
 	case r != nil && m.Options.Force:
 		return checkForce(s, r)
 	case r != nil:
@@ -99,6 +104,9 @@ func (d *Dealer) newRegistration(now time.Time, m *wamp.Register) *registration 
 		created:   now,
 	}
 	d.registrations.add(r.id, r)
+	if m.Options.Shard != nil {
+		r.group = d.newGroup(r, m.Options.Shard)
+	}
 	d.procedures.Set(r.match, string(r.procedure), r)
 	return r
 }
@@ -110,7 +118,7 @@ func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) *
 		safe:           declaredSafe(o),
 		discloseCaller: o.DiscloseCaller,
 		forwardTimeout: s.keepsTimeouts(o.ForwardTimeout),
-		reroutes:       s.callee.Has(wamp.FeatureCallReroute),
+		reroutes:       s.callee.Has(wamp.FeatureCallReroute) && r.group == nil,
 		limit:          o.Concurrency,
 		counted:        o.Concurrency > 0 || r.policy == wamp.InvokeLeastLoaded,
 	}
@@ -158,6 +166,9 @@ func (d *Dealer) removePlace(now time.Time, p *place) {
 		d.procedures.Delete(r.match, string(r.procedure))
 		d.registrations.remove(r.id)
 		d.descriptions -= r.about.size()
+	}
+	if r.group != nil {
+		d.leaveGroup(now, p)
 	}
 	d.dropHopeless(now, r)
 	d.placeRemoved(r, p.session)

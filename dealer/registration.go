@@ -28,6 +28,8 @@ type registration struct {
 	queue         *queue // calls that wait for room; nil until one did
 	created       time.Time
 	about         *description // nil if nobody described it
+
+	group *group // nil unless it is sharded
 }
 
 // A place is a callee's part in a registration. What a callee asked for when
@@ -48,6 +50,8 @@ type place struct {
 	full     bool   // inFlight has reached limit
 	turn     uint64 // when it had its last turn (least_loaded)
 	gone     bool   // given up or taken away
+
+	seat *seat // nil unless the registration is sharded
 
 	before, after *place // in order of registration
 	at            int    // index in registration.places

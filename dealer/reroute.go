@@ -53,9 +53,9 @@ func (k *kept) timedOut(now time.Time) bool {
 }
 
 // passable reports whether the callee may pass the call on: not if something
-// came of it, or if the caller gave up.
+// came of it, if the caller gave up, or if the call belongs to a shard.
 func (c *call) passable() bool {
-	return c.callee.callee.Has(wamp.FeatureCallReroute) && !c.progressed && !c.killing && c.sent == 1
+	return c.callee.callee.Has(wamp.FeatureCallReroute) && !c.progressed && !c.killing && c.sent == 1 && !c.inLine()
 }
 
 // passOn gives a call that its callee declined to another one. Each is tried

@@ -155,6 +155,12 @@ func (p *player) setOption(key, value string) (err error) {
 		p.config.MaxWaitingBytes, err = strconv.Atoi(value)
 	case "max_wait":
 		p.config.MaxWait, err = time.ParseDuration(value)
+	case "max_gather":
+		p.config.MaxGather, err = strconv.Atoi(value)
+	case "handover":
+		p.config.HandoverTimeout, err = time.ParseDuration(value)
+	case "epoch":
+		p.config.Epoch, err = strconv.ParseUint(value, 10, 64)
 	case "max_registrations":
 		p.config.MaxRegistrations, err = strconv.Atoi(value)
 	case "meta_kill":

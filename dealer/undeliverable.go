@@ -52,6 +52,8 @@ func (d *Dealer) Undeliverable(now time.Time, to wamp.ID, m wamp.Message, reason
 func (d *Dealer) undeliveredInvocation(now time.Time, c *call, why refusal) {
 	switch {
 	case c == nil:
+	case c.sink() != nil:
+		d.endInner(now, c, why.uri, textPayload(why.text))
 	case c.sent > 1:
 		d.abandon(now, c, why)
 	case c.rerouted:

@@ -44,15 +44,16 @@ func (d *Dealer) wait(now time.Time, s *session, r *registration, m *wamp.Call) 
 	d.enqueue(now, s, r.queue, m)
 }
 
-// enqueue appends a new call to q, or refuses it if there is no room.
-func (d *Dealer) enqueue(now time.Time, s *session, q *queue, m *wamp.Call) {
+// enqueue appends a new call to q, or refuses it and returns nil if there is no
+// room.
+func (d *Dealer) enqueue(now time.Time, s *session, q *queue, m *wamp.Call) *call {
 	if q.held.calls >= d.config.MaxWaiting {
 		d.refuseCall(now, s, m, refusal{wamp.ErrUnavailable, "all callees are busy, and too many calls wait for them"})
-		return
+		return nil
 	}
 	if !d.fits(q, m) {
 		d.refuseCall(now, s, m, tooMuchWaiting())
-		return
+		return nil
 	}
 	c := d.open(s, m)
 	c.details.Procedure = m.Procedure
@@ -65,6 +66,7 @@ func (d *Dealer) enqueue(now time.Time, s *session, q *queue, m *wamp.Call) {
 		why, c.gap = wamp.ErrTimeout, timeout(ms)
 	}
 	d.deadlines.endAt(c, now.Add(c.gap), why)
+	return c
 }
 
 // waitOn keeps a further chunk of a call that waits. If there is no room for
