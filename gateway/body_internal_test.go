@@ -99,7 +99,7 @@ func wantUnchanged(t *testing.T, m mediaType, body string, p wamp.Payload) {
 func FuzzOptions(f *testing.F) {
 	for _, seed := range []string{
 		"timeout=5", "timeout=5&progress=true", "kw.a=1&kw.b:=2", "args=[1]&kwargs={}", "body=call&body=value", "a;b", "%zz", "&&", "in=chunks&chunk=65536",
-		"timeuot=1", "rkey=1", "stream=", "final=last", "=", "kw.=", "kw.:=1",
+		"timeuot=1", "rkey=1", "shard_key:=1&runmode=partition", "stream=", "final=last", "=", "kw.=", "kw.:=1",
 	} {
 		f.Add(seed, strings.HasPrefix(seed, "kw"))
 	}
@@ -117,7 +117,8 @@ func FuzzOptions(f *testing.F) {
 			t.Errorf("%q was accepted, but %v", query, err)
 		}
 		for name, given := range values {
-			known := slices.Contains(optionNames(), name) || get && isArgument(name)
+			plain, _ := keyName(name)
+			known := slices.Contains(optionNames(), plain) || get && isArgument(name)
 			if !known || len(given) > 1 && name != "body" && !strings.HasPrefix(name, "kw.") {
 				t.Errorf("%q was accepted with %s=%q", query, name, given)
 			}
@@ -152,13 +153,19 @@ func TestOptions(t *testing.T) {
 		{"in=chunks&chunk=1048576", options{framing: framingChunks, chunk: 1 << 20}},
 		{"final=last", options{final: finalLast}},
 		{"%69n=lines", options{framing: framingLines}},
+		{"rkey=7", options{key: "s7"}},
+		{"rkey=", options{key: "s"}},
+		{"shard_key=%C3%BC&runmode=partition", options{key: "sü", runMode: wamp.RunPartition}},
+		{"rkey:=7", options{key: "n7"}},
+		{"shard_key:=%227%22", options{key: "s7"}},
+		{"runmode=all", options{runMode: wamp.RunAll}},
 	}
 	for _, test := range tests {
 		got, err := parseOptions(test.query, false)
 		got.given = 0
 		if err != nil || !slices.Equal(got.named, test.want.named) || got.stream != test.want.stream || got.framing != test.want.framing ||
 			got.progress != test.want.progress || got.disclose != test.want.disclose || got.envelope != test.want.envelope ||
-			got.bare != test.want.bare || got.final != test.want.final || got.chunk != test.want.chunk {
+			got.bare != test.want.bare || got.key != test.want.key || got.runMode != test.want.runMode || got.final != test.want.final || got.chunk != test.want.chunk {
 			t.Errorf("parseOptions(%q) = %+v, %v; want %+v", test.query, got, err, test.want)
 		}
 	}

@@ -28,6 +28,8 @@ type options struct {
 	bare       bool    // body=value: a stream's items are bare values
 	final      finalFrame
 	chunk      int // largest chunk in bytes; 0 means the default
+	key        wamp.Key
+	runMode    wamp.RunMode
 
 	args   string     // GET only: a JSON list, or empty
 	kwargs string     // GET only: a JSON object, or empty
@@ -94,13 +96,13 @@ const maxChunk = 1 << 20
 // optionNames lists the options of a query. The set is closed: whatever is not
 // in it is refused.
 func optionNames() []string {
-	return []string{"timeout", "disclose_me", "progress", "stream", "in", "body", "final", "chunk"}
+	return []string{"timeout", "disclose_me", "progress", "stream", "in", "body", "final", "chunk", "rkey", "runmode"}
 }
 
 // laterNames lists options that the API knows and this release does not offer.
 func laterNames() []string {
 	return []string{
-		"rkey", "shard_key", "runmode", "trust", "trust_level",
+		"trust", "trust_level",
 		"ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid",
 		"resume", "overflow", "idle_timeout", "priority",
 	}
@@ -150,6 +152,7 @@ func (o *options) set(name, value string, get bool) error {
 		}
 		return o.setArgument(name, value)
 	}
+	name, isJSON := keyName(name)
 	i := slices.Index(optionNames(), name)
 	if i < 0 {
 		return unknownOption(name)
@@ -158,7 +161,13 @@ func (o *options) set(name, value string, get bool) error {
 		return badOption("option %s is given twice", name)
 	}
 	o.given |= 1 << i
-	if err := o.parse(name, value); err != nil {
+	var err error
+	if isJSON {
+		o.key, err = jsonKey(value)
+	} else {
+		err = o.parse(name, value)
+	}
+	if err != nil {
 		return badOption("option %s=%s: %v", name, value, err)
 	}
 	return nil
@@ -189,6 +198,10 @@ func (o *options) parse(name, value string) (err error) {
 		o.final, err = oneOf[finalFrame](value, []string{"empty", "last"})
 	case "chunk":
 		o.chunk, err = parseChunk(value)
+	case "rkey":
+		o.key, err = textKey(value)
+	case "runmode":
+		o.runMode, err = oneOf[wamp.RunMode](value, []string{"", "partition", "all"})
 	}
 	return err
 }

@@ -36,6 +36,8 @@ func (q *request) callOptions() wamp.CallOptions {
 		Timeout:         q.timeout.Milliseconds(),
 		DiscloseMe:      q.disclose,
 		ReceiveProgress: q.out.streams() && q.progress != choiceOff,
+		RoutingKey:      q.key,
+		RunMode:         q.runMode,
 	}
 }
 

@@ -49,6 +49,7 @@ type settings struct {
 	MaxTimeout    time.Duration `group:"Timeouts" default:"1h" help:"The most that an HTTP call may ask for."`
 	KillGrace     time.Duration `group:"Timeouts" default:"5s" help:"How long a canceled call waits for its callee's word."`
 	MaxWait       time.Duration `group:"Timeouts" default:"10s" help:"How long a call waits for a callee that is not busy."`
+	Handover      time.Duration `group:"Timeouts" name:"handover-timeout" default:"5s" help:"How long calls of a shard that moves wait for its old owner."`
 	HelloTimeout  time.Duration `group:"Timeouts" default:"10s" help:"How long a WAMP peer may take to say HELLO."`
 	PingInterval  time.Duration `group:"Timeouts" default:"30s" help:"Time between the pings of a WAMP peer."`
 	PingTimeout   time.Duration `group:"Timeouts" default:"20s" help:"How long it may be silent after one."`
@@ -152,7 +153,7 @@ func (s *settings) limitFaults() []fault {
 		"max-subscriptions": int64(s.MaxSubscriptions),
 		"max-calls-each":    int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
 		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),
-		"kill-grace": int64(s.KillGrace), "hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
+		"kill-grace": int64(s.KillGrace), "handover-timeout": int64(s.Handover), "hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
 		"ping-timeout": int64(s.PingTimeout), "stall-timeout": int64(s.StallTimeout), "write-timeout": int64(s.WriteTimeout),
 		"drain": int64(s.Drain) + 1,
 	} {
