@@ -231,8 +231,14 @@ func (p *peer) register(ctx context.Context, t *testing.T, request int, uri stri
 // the test ends.
 func (p *peer) serve(ctx context.Context, t *testing.T, request int, uri, args string) {
 	t.Helper()
+	p.serveWith(ctx, t, request, "{}", uri, args)
+}
+
+// serveWith is serve with options of the REGISTER.
+func (p *peer) serveWith(ctx context.Context, t *testing.T, request int, options, uri, args string) {
+	t.Helper()
 	from := p.got.len()
-	p.sendf(ctx, t, `[64,%d,{},%q]`, request, uri)
+	p.sendf(ctx, t, `[64,%d,%s,%q]`, request, options, uri)
 	registered, _ := p.wantAfter(ctx, t, from, codeRegistered)
 	life := context.WithoutCancel(ctx) // it is the end of the connection that ends the goroutine
 	p.read.Go(func() {
