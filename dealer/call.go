@@ -105,7 +105,7 @@ func (d *Dealer) route(m *wamp.Call) (*registration, refusal) {
 	if r == nil {
 		return nil, why
 	}
-	if why := d.checkOptions(&m.Options); why.uri != "" {
+	if why := d.checkOptions(m); why.uri != "" {
 		return nil, why
 	}
 	if d.calls >= d.config.MaxCalls {
@@ -123,10 +123,11 @@ func notStreaming(procedure wamp.URI) refusal {
 
 // checkOptions returns what speaks against the options of a new call. What a
 // caller relies on is refused rather than left out.
-func (d *Dealer) checkOptions(o *wamp.CallOptions) refusal {
+func (d *Dealer) checkOptions(m *wamp.Call) refusal {
+	o := &m.Options
 	switch {
-	case o.DiscloseMe && d.config.Disclose == DiscloseNever:
-		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
+	case o.DiscloseMe && d.disclosure(m.Procedure) == DiscloseNever:
+		return refuseDisclosure()
 	case o.PassthruScheme != "":
 		return refusal{wamp.ErrFeatureNotSupported, "payload passthru mode is not available"}
 	case o.RoutingKey != "":
@@ -188,7 +189,7 @@ func (d *Dealer) details(s *session, p *place, m *wamp.Call) wamp.InvocationDeta
 	if p.forwardTimeout {
 		details.Timeout = max(m.Options.Timeout, 0)
 	}
-	if d.config.Disclose.discloses(p.discloseCaller, m.Options.DiscloseMe) {
+	if d.disclosure(m.Procedure).discloses(p.discloseCaller, m.Options.DiscloseMe) {
 		details.Caller = s.id
 		details.CallerAuthid = s.identity.Authid
 		details.CallerAuthrole = s.identity.Authrole

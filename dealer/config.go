@@ -34,6 +34,11 @@ type Config struct {
 	// Disclose says when callees learn who calls; default DiscloseBoth.
 	Disclose DisclosePolicy
 
+	// DiscloseFor are exceptions from Disclose. The rule counts whose pattern
+	// is the most specific for the procedure that is called, ranked like
+	// registrations; of two with the same pattern, the last.
+	DiscloseFor []DiscloseRule
+
 	// KillGrace is how long a CANCEL in mode "kill" waits for the callee's
 	// answer, and how long after a forwarded timeout the dealer itself ends
 	// the call. Default 5 s.
@@ -119,37 +124,6 @@ func (c Config) withDefaults() Config {
 		c.MaxDescriptions = DefaultMaxDescriptions
 	}
 	return c
-}
-
-// A DisclosePolicy says when the caller's session id, authid and authrole are
-// put on the INVOCATION (spec, section "Caller Identification").
-type DisclosePolicy uint8
-
-// The disclosure policies. A callee asks with disclose_caller when it
-// registers, a caller with disclose_me when it calls.
-const (
-	// DiscloseBoth discloses if callee and caller ask.
-	DiscloseBoth DisclosePolicy = iota
-	// DiscloseEither discloses if callee or caller asks.
-	DiscloseEither
-	// DiscloseAlways discloses every caller.
-	DiscloseAlways
-	// DiscloseNever discloses nobody, and answers whoever asks with
-	// wamp.error.option_disallowed.disclose_me.
-	DiscloseNever
-)
-
-// discloses reports whether a call goes out with its caller's identity.
-func (p DisclosePolicy) discloses(calleeAsks, callerAsks bool) bool {
-	switch p {
-	case DiscloseEither:
-		return calleeAsks || callerAsks
-	case DiscloseAlways:
-		return true
-	case DiscloseNever:
-		return false
-	}
-	return calleeAsks && callerAsks
 }
 
 // A Peer is a session as it joins a realm.

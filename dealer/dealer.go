@@ -17,6 +17,7 @@ import (
 // message that was handed to Receive.
 type Dealer struct {
 	config   Config
+	disclose *match.Index[DisclosePolicy] // Config.DiscloseFor; nil if there are no rules
 	sessions map[wamp.ID]*session
 
 	procedures       match.Index[*registration]
@@ -41,7 +42,12 @@ type Dealer struct {
 
 // New returns the Dealer of an empty realm.
 func New(c Config) *Dealer {
-	return &Dealer{config: c.withDefaults(), sessions: make(map[wamp.ID]*session), roles: make(map[string]int)}
+	return &Dealer{
+		config:   c.withDefaults(),
+		disclose: indexDisclosure(c.DiscloseFor),
+		sessions: make(map[wamp.ID]*session),
+		roles:    make(map[string]int),
+	}
 }
 
 // Features returns what a WELCOME announces for the role "dealer".

@@ -97,7 +97,7 @@ func (d *Dealer) checkOwn(s *session, m *wamp.Call, kills bool) refusal {
 	case len(m.Payload.Args)+len(m.Payload.Kwargs) > maxOwnArguments:
 		return refusal{wamp.ErrInvalidArgument, fmt.Sprintf("the arguments have more than %d bytes", maxOwnArguments)}
 	}
-	return d.checkOptions(&m.Options)
+	return d.checkOptions(m)
 }
 
 // notInside refuses the meta API to a session inside the process.

@@ -145,6 +145,11 @@ func (p *player) setOption(key, value string) (err error) {
 		p.config.Strict = true
 	case "disclose":
 		p.config.Disclose, err = disclosePolicy(value)
+	case "disclose_for":
+		var rule dealer.DiscloseRule
+		rule.Match, rule.URI, value = parseRule(value)
+		rule.Policy, err = disclosePolicy(value)
+		p.config.DiscloseFor = append(p.config.DiscloseFor, rule)
 	case "kill_grace":
 		p.config.KillGrace, err = time.ParseDuration(value)
 	case "max_calls":
@@ -191,6 +196,18 @@ func (p *player) rand(n int) int {
 	next := p.chance[0]
 	p.chance = append(p.chance[1:], next)
 	return next % n
+}
+
+// parseRule reads "prefix:com.example.=value"; the policy is exact if it is
+// not named.
+func parseRule(text string) (wamp.MatchPolicy, wamp.URI, string) {
+	pattern, value, _ := strings.Cut(text, "=")
+	for _, policy := range []wamp.MatchPolicy{wamp.MatchPrefix, wamp.MatchWildcard} {
+		if uri, ok := strings.CutPrefix(pattern, policy.String()+":"); ok {
+			return policy, wamp.URI(uri), value
+		}
+	}
+	return wamp.MatchExact, wamp.URI(pattern), value
 }
 
 func disclosePolicy(name string) (dealer.DisclosePolicy, error) {

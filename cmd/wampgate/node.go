@@ -85,10 +85,12 @@ func (n *node) sayGoodbye(ctx context.Context) {
 func routerConfig(s *settings, log *slog.Logger) router.Config {
 	config := router.Config{Agent: "wampgate/" + version, Log: log, MaxSessions: s.MaxSessions}
 	for _, realm := range s.Realm {
+		disclose, discloseFor := s.disclosure(realm)
 		config.Realms = append(config.Realms, dealer.Config{
 			Realm:            wamp.URI(realm),
 			Strict:           s.Compat == "strict",
-			Disclose:         disclosePolicy(s.Disclose),
+			Disclose:         disclose,
+			DiscloseFor:      discloseFor,
 			KillGrace:        s.KillGrace,
 			MaxRegistrations: s.MaxRegistrations,
 			MaxCalls:         s.MaxCalls,
@@ -101,18 +103,6 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 		})
 	}
 	return config
-}
-
-func disclosePolicy(name string) dealer.DisclosePolicy {
-	switch name {
-	case "either":
-		return dealer.DiscloseEither
-	case "always":
-		return dealer.DiscloseAlways
-	case "never":
-		return dealer.DiscloseNever
-	}
-	return dealer.DiscloseBoth
 }
 
 func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.Config {

@@ -25,11 +25,12 @@ type settings struct {
 	PublicURL       string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
 	WSOrigins       []string `group:"Addresses" name:"ws-origins" placeholder:"HOST" help:"Other hosts whose pages may open a WebSocket, such as *.example.com."`
 
-	Realm    []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
-	Compat   string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
-	Disclose string   `group:"Access" default:"both" enum:"both,either,always,never" help:"Who must agree before a callee is told its caller: ${enum}."`
-	MetaKill bool     `group:"Access" negatable:"" default:"${metakill}" help:"Let WAMP clients kill sessions and remove callees (wamp.session.kill and others)."`
-	MetaHTTP bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
+	Realm       []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
+	Compat      string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
+	Disclose    string   `group:"Access" default:"both" enum:"both,either,always,never" help:"Who must agree before a callee is told its caller: ${enum}."`
+	DiscloseFor []string `group:"Access" placeholder:"RULE" help:"Exceptions, such as com.example.p=never, prefix:com.example.=either, or realm2#=always for a realm."`
+	MetaKill    bool     `group:"Access" negatable:"" default:"${metakill}" help:"Let WAMP clients kill sessions and remove callees (wamp.session.kill and others)."`
+	MetaHTTP    bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
 
 	MaxBody          size `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
 	MaxFrame         size `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
@@ -78,6 +79,7 @@ func (s *settings) faults() []fault {
 	add("rawsocket-listen", rawSocketFault(s.RawSocketListen))
 	add("public-url", publicURLFault(s.PublicURL))
 	add("realm", realmsFault(s.Realm))
+	add("disclose-for", discloseFault(s.DiscloseFor, s.Realm))
 	all = append(all, s.limitFaults()...)
 	for name, d := range map[string]time.Duration{"call-timeout": s.CallTimeout, "stream-timeout": s.StreamTimeout} {
 		if d > s.MaxTimeout {
