@@ -22,7 +22,7 @@ func (d *Dealer) cancel(now time.Time, s *session, m *wamp.Cancel) error {
 	case c.killing:
 		d.cancelAgain(now, c, m.Mode)
 	case m.Mode == wamp.CancelSkip && c.queued == nil:
-		d.fail(c.caller, c.id, refusal{uri: wamp.ErrCanceled})
+		c.vouch(d.fail(c.caller, c.id, refusal{uri: wamp.ErrCanceled}), true)
 		d.end(now, c)
 	case m.Mode == wamp.CancelKill && c.interruptible():
 		d.kill(now, c)
@@ -46,6 +46,9 @@ func (d *Dealer) cancelAgain(now time.Time, c *call, mode wamp.CancelMode) {
 func (d *Dealer) kill(now time.Time, c *call) {
 	d.interrupt(c, wamp.CancelKill, wamp.ErrCanceled)
 	c.killing = true
+	if c.receipt == receiptAwaited {
+		d.stopAwaiting(c)
+	}
 	d.startGrace(now, c)
 }
 
@@ -57,7 +60,7 @@ func (d *Dealer) abandon(now time.Time, c *call, why refusal) {
 		d.end(now, c)
 		return
 	}
-	d.fail(c.caller, c.id, why)
+	c.vouch(d.fail(c.caller, c.id, why), true)
 	reason := wamp.ErrCanceled
 	if why.uri == wamp.ErrTimeout {
 		reason = why.uri
@@ -93,7 +96,7 @@ func (d *Dealer) callerGone(now time.Time, c *call) {
 // caller.
 func (d *Dealer) calleeGone(now time.Time, c *call) {
 	if c.caller != c.callee {
-		d.fail(c.caller, c.id, refusal{wamp.ErrCanceled, "callee gone"})
+		c.vouch(d.fail(c.caller, c.id, refusal{wamp.ErrCanceled, "callee gone"}), true)
 	}
 	d.end(now, c)
 }

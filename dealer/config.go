@@ -9,6 +9,7 @@ import (
 // The defaults of a Config.
 const (
 	DefaultKillGrace        = 5 * time.Second
+	DefaultAckTimeout       = 5 * time.Second
 	DefaultMaxRegistrations = 100_000
 	DefaultMaxCalls         = 10_000
 	DefaultMaxWaiting       = 1000
@@ -43,6 +44,15 @@ type Config struct {
 	// answer, and how long after a forwarded timeout the dealer itself ends
 	// the call. Default 5 s.
 	KillGrace time.Duration
+
+	// AckTimeout is how long a call with trust_level "acknowledged" waits for
+	// the word that its callee has received it. Default 5 s.
+	AckTimeout time.Duration
+
+	// Trustlevels assign the number that callees are told as trustlevel; none
+	// is told where no rule matches. The rule counts whose pattern is the most
+	// specific, those for the caller's authrole before those for any.
+	Trustlevels []TrustRule
 
 	// MaxRegistrations bounds the places callees hold in registrations: each
 	// accepted REGISTER takes one. Default 100,000.
@@ -99,6 +109,9 @@ func (c Config) withDefaults() Config {
 	if c.KillGrace <= 0 {
 		c.KillGrace = DefaultKillGrace
 	}
+	if c.AckTimeout <= 0 {
+		c.AckTimeout = DefaultAckTimeout
+	}
 	if c.MaxRegistrations <= 0 {
 		c.MaxRegistrations = DefaultMaxRegistrations
 	}
@@ -133,4 +146,8 @@ type Peer struct {
 	Roles    wamp.Roles
 	Agent    string // HELLO.Details.agent; known ones make up for what they fail to announce
 	Local    bool   // inside this process: request ids need not be in sequence
+
+	// Acknowledges says that somebody calls [Dealer.Acknowledged] when the
+	// peer has received an INVOCATION with a Receipt.
+	Acknowledges bool
 }

@@ -110,6 +110,8 @@ func (p *player) command(line string) error {
 		return p.join(strings.Fields(rest))
 	case "leave":
 		return p.leave(rest)
+	case "acknowledge":
+		return p.acknowledge(rest)
 	case "advance":
 		return p.advance(rest)
 	case "undeliverable":
@@ -145,6 +147,16 @@ func (p *player) setOption(key, value string) (err error) {
 		p.config.Strict = true
 	case "disclose":
 		p.config.Disclose, err = disclosePolicy(value)
+	case "ack_timeout":
+		p.config.AckTimeout, err = time.ParseDuration(value)
+	case "trustlevel":
+		var rule dealer.TrustRule
+		var level int64
+		rule.Match, rule.URI, value = parseRule(value)
+		value, rule.Authrole, _ = strings.Cut(value, "@")
+		level, err = strconv.ParseInt(value, 10, 32)
+		rule.Level = int32(level)
+		p.config.Trustlevels = append(p.config.Trustlevels, rule)
 	case "disclose_for":
 		var rule dealer.DiscloseRule
 		rule.Match, rule.URI, value = parseRule(value)
@@ -231,7 +243,7 @@ func (p *player) join(words []string) error {
 	}
 	everything := "progressive_call_results,progressive_call_invocations,call_canceling,call_timeout," +
 		"registration_revocation,call_reroute"
-	peer := dealer.Peer{ID: id, Identity: wamp.Identity{Authid: "anonymous", Authrole: "anonymous"}}
+	peer := dealer.Peer{ID: id, Identity: wamp.Identity{Authid: "anonymous", Authrole: "anonymous"}, Acknowledges: true}
 	roles := map[string]string{"caller": everything, "callee": everything}
 	for _, word := range words[1:] {
 		key, value, _ := strings.Cut(word, "=")
@@ -248,6 +260,8 @@ func (p *player) join(words []string) error {
 			peer.Identity.Authrole = value
 		case "local":
 			peer.Local = true
+		case "deaf":
+			peer.Acknowledges = false
 		default:
 			return fmt.Errorf("unknown option %s", key)
 		}
@@ -312,6 +326,20 @@ func (p *player) leave(who string) error {
 	return p.answer(p.dealer.Leave(p.now, id))
 }
 
+// acknowledge handles "acknowledge 2 1": session 2 has received INVOCATION 1.
+func (p *player) acknowledge(rest string) error {
+	who, which, _ := strings.Cut(rest, " ")
+	id, err := parseID(who)
+	if err != nil {
+		return err
+	}
+	invocation, err := parseID(which)
+	if err != nil {
+		return err
+	}
+	return p.answer(p.dealer.Acknowledged(id, invocation))
+}
+
 // advance lets time pass, and the dealer act at each deadline on the way.
 func (p *player) advance(by string) error {
 	d, err := time.ParseDuration(by)
@@ -364,6 +392,9 @@ func (p *player) show(out []dealer.Delivery) error {
 			return err
 		}
 		p.printf("%d <- %s %s%s", delivery.To, m.Type(), frame, origin(m))
+		if inv, ok := m.(*wamp.Invocation); ok && inv.Receipt != 0 {
+			p.printf("%d is asked for a receipt of INVOCATION %d", inv.Receipt, inv.Request)
+		}
 		p.last[delivery.To] = snapshot(m)
 	}
 	return nil

@@ -136,6 +136,9 @@ func (d *Dealer) dispatch(now time.Time, c *call, p *place) {
 	d.assign(c, p, first)
 	d.deadlines.remove(c)
 	d.resumeTimeout(now, c, w.since, first.Options.Timeout)
+	if first.Options.TrustLevel == trustAcknowledged {
+		d.await(now, c)
+	}
 	for i := range w.chunks {
 		d.send(c, &w.chunks[i], first.Options.Custom)
 	}
@@ -203,10 +206,10 @@ func (q *queue) remove(c *call) {
 }
 
 // next returns the first call that p can take now, or nil. It passes over
-// progressive calls if p takes none.
+// those that ask for what p cannot do.
 func (q *queue) next(p *place) *call {
 	c := q.first
-	for c != nil && !p.able(c.chunked) {
+	for c != nil && (!p.able(c.chunked) || p.session.lacks(&c.queued.chunks[0].Options).uri != "") {
 		c = c.queued.after
 	}
 	return c
