@@ -91,6 +91,8 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 			Strict:           s.Compat == "strict",
 			Disclose:         disclose,
 			DiscloseFor:      discloseFor,
+			Trustlevels:      s.trustlevels(realm),
+			AckTimeout:       s.AckTimeout,
 			KillGrace:        s.KillGrace,
 			MaxRegistrations: s.MaxRegistrations,
 			MaxCalls:         s.MaxCalls,
@@ -159,7 +161,8 @@ func (n *node) gatewayConfig() gateway.Config {
 func callerRoles() wamp.Roles {
 	return wamp.Roles{Caller: true, CallerFeatures: wamp.FeatureProgressiveCallResults |
 		wamp.FeatureProgressiveCallInvocations | wamp.FeatureCallTimeout |
-		wamp.FeatureCallCanceling | wamp.FeatureCallerIdentification}
+		wamp.FeatureCallCanceling | wamp.FeatureCallerIdentification |
+		wamp.FeaturePayloadPassthruMode}
 }
 
 // allowedHosts returns the host names that requests may ask for; nil means any.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wampgate/wampgate/dealer"
@@ -16,6 +17,7 @@ type rule struct {
 	realm wamp.URI // '#' is in no URI, so it cannot be part of the name
 	match wamp.MatchPolicy
 	uri   wamp.URI // empty: every procedure of the realm
+	role  string   // of the caller; only rules for trust levels have one
 	value string
 }
 
@@ -57,25 +59,37 @@ func (r *rule) in(realm string) bool { return r.realm == "" || string(r.realm) =
 
 // same reports whether two rules are for the same procedures.
 func (r *rule) same(other rule) bool {
-	return r.realm == other.realm && r.match == other.match && r.uri == other.uri
+	return r.realm == other.realm && r.match == other.match && r.uri == other.uri && r.role == other.role
 }
 
 // disclosePolicies are the values of disclose, in the order of the constants.
 func disclosePolicies() []string { return []string{"both", "either", "always", "never"} }
 
 func discloseFault(texts, realms []string) string {
+	return rulesFault(texts, realms, parseRule, func(value string) string {
+		if slices.Contains(disclosePolicies(), value) {
+			return ""
+		}
+		return fmt.Sprintf("%q is none of %s", value, strings.Join(disclosePolicies(), ", "))
+	})
+}
+
+// rulesFault says what is wrong with the first bad rule of a setting.
+func rulesFault(texts, realms []string, parse func(string) (rule, error), valueFault func(string) string) string {
 	var rules []rule
 	for _, text := range texts {
-		r, err := parseRule(text)
-		switch {
-		case err != nil:
+		r, err := parse(text)
+		if err != nil {
 			return err.Error()
-		case !slices.Contains(disclosePolicies(), r.value):
-			return fmt.Sprintf("%s: %q is none of %s", text, r.value, strings.Join(disclosePolicies(), ", "))
-		case slices.ContainsFunc(rules, r.same):
-			return text + ": its pattern is there twice"
 		}
-		if fault := r.fault(realms); fault != "" {
+		fault := valueFault(r.value)
+		if fault == "" {
+			fault = r.fault(realms)
+		}
+		if fault == "" && slices.ContainsFunc(rules, r.same) {
+			fault = "its pattern is there twice"
+		}
+		if fault != "" {
 			return text + ": " + fault
 		}
 		rules = append(rules, r)
@@ -104,4 +118,48 @@ func (s *settings) disclosure(realm string) (policy dealer.DisclosePolicy, rules
 
 func disclosePolicy(name string) dealer.DisclosePolicy {
 	return dealer.DisclosePolicy(max(0, slices.Index(disclosePolicies(), name))) //nolint:gosec // one of four
+}
+
+// parseTrustRule is parseRule for [REALM#][MATCH:]PATTERN[@ROLE]=LEVEL.
+func parseTrustRule(text string) (rule, error) {
+	r, err := parseRule(text)
+	if at := strings.LastIndexByte(string(r.uri), '@'); at >= 0 {
+		r.uri, r.role = r.uri[:at], string(r.uri[at+1:])
+	}
+	return r, err
+}
+
+func trustFault(texts, realms []string) string {
+	return rulesFault(texts, realms, parseTrustRule, func(value string) string {
+		if _, err := trustlevel(value); err != nil {
+			return fmt.Sprintf("%q is not a whole number from 0", value)
+		}
+		return ""
+	})
+}
+
+func trustlevel(value string) (int32, error) {
+	n, err := strconv.ParseUint(value, 10, 31)
+	return int32(n), err //nolint:gosec // 31 bits
+}
+
+// trustlevels returns the trust rules of a realm; the settings have no faults.
+// Rules for the realm go before those for all.
+func (s *settings) trustlevels(realm string) []dealer.TrustRule {
+	var rules []dealer.TrustRule
+	for _, ofRealm := range []bool{false, true} {
+		for _, text := range s.Trustlevel {
+			r, err := parseTrustRule(text)
+			if err != nil || !r.in(realm) || ofRealm != (r.realm != "") {
+				continue
+			}
+			rule := dealer.TrustRule{Match: r.match, URI: r.uri, Authrole: r.role}
+			if r.uri == "" {
+				rule.Match = wamp.MatchPrefix // of everything
+			}
+			rule.Level, _ = trustlevel(r.value) // has no faults
+			rules = append(rules, rule)
+		}
+	}
+	return rules
 }

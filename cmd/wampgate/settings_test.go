@@ -109,6 +109,17 @@ func TestConfiguration(t *testing.T) {
 			env:  []string{"WAMPGATE_ANONYMOUS=true", "WAMPGATE_DISCLOSE_FOR=com.p=never,exact:com.p=always"},
 			want: []string{"WAMPGATE_DISCLOSE_FOR: disclose-for: exact:com.p=always: its pattern is there twice"},
 		},
+		"trust": {
+			file: "anonymous: true\ntrustlevel: [com.p@admin=1, com.p=1, com.p@admin=2]\n",
+			want: []string{`FILE:2: trustlevel: com.p@admin=2: its pattern is there twice`},
+		},
+		"too much trust": {
+			file: "anonymous: true\ntrustlevel: [com.p@admin=-1]\nack-timeout: 0s\n",
+			want: []string{
+				`FILE:3: ack-timeout: is too small`,
+				`FILE:2: trustlevel: com.p@admin=-1: "-1" is not a whole number from 0`,
+			},
+		},
 		"realm twice": {
 			args: []string{"--realm", "a,b,a"},
 			want: []string{`--realm: realm: "a" is there twice`},
