@@ -184,6 +184,9 @@ func (o *streamOut) event(e event) error {
 		return wholeHint(o.gateway.failure(o.w, o.call, o.request, e))
 	case o.form == nil:
 		return o.single(e)
+	case e.kind == eventAcknowledged:
+		o.acknowledged()
+		return nil
 	}
 	buf, err := o.form.event(o.opened(), o.seq+1, e)
 	if err != nil {
@@ -197,6 +200,15 @@ func (o *streamOut) event(e event) error {
 	}
 	o.rec.events++
 	return nil
+}
+
+// acknowledged tells the client that the callee has received the call, in
+// forms that have a word for it.
+func (o *streamOut) acknowledged() {
+	if buf, ok := o.form.acknowledged(o.opened(), o.seq+1); ok {
+		o.commit(buf)
+		o.seq++
+	}
 }
 
 // single answers with the result alone. Progress was not asked for.
