@@ -126,7 +126,7 @@ func trustLevels() []string {
 }
 
 // passthruOption takes an option of payload passthru mode.
-func (o *options) passthruOption(name, value string) error {
+func (o *options) passthruOption(name, value string) {
 	if o.passthru == nil {
 		o.passthru = new(wamp.Passthru)
 	}
@@ -140,7 +140,6 @@ func (o *options) passthruOption(name, value string) error {
 	case "ppt_keyid":
 		p.KeyID = value
 	}
-	return nil
 }
 
 // checkPassthru refuses what does not go together with an opaque body.

@@ -201,7 +201,7 @@ func (o *options) parse(name, value string) (err error) {
 			err = fmt.Errorf("want one of %s", strings.Join(trustLevels(), ", "))
 		}
 	default:
-		err = o.passthruOption(name, value)
+		o.passthruOption(name, value)
 	}
 	return err
 }

@@ -140,7 +140,7 @@ func trustFault(texts, realms []string) string {
 
 func trustlevel(value string) (int32, error) {
 	n, err := strconv.ParseUint(value, 10, 31)
-	return int32(n), err //nolint:gosec // 31 bits
+	return int32(n), err
 }
 
 // trustlevels returns the trust rules of a realm; the settings have no faults.

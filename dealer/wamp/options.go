@@ -180,7 +180,7 @@ func (c *codec) writeInvocationDetails(d *InvocationDetails) {
 	w.milliseconds("timeout", d.Timeout)
 	if d.HasTrustlevel {
 		w.key("trustlevel")
-		w.uint(uint64(max(d.Trustlevel, 0))) //nolint:gosec // not negative
+		w.uint(uint64(max(d.Trustlevel, 0)))
 	}
 	w.closeMap()
 }
