@@ -14,7 +14,7 @@ func (d *Dealer) yield(now time.Time, s *session, m *wamp.Yield) error {
 		return err
 	}
 	if c.receipt != receiptUnasked {
-		d.acknowledge(c)
+		d.received(c)
 	}
 	if m.Options.Passthru != nil {
 		if ended, err := d.yieldPassthru(now, s, c, m); ended || err != nil {
@@ -47,7 +47,10 @@ func (d *Dealer) result(c *call, m *wamp.Yield) {
 	r := d.out.result(c.caller)
 	r.Request = c.id
 	r.Details.Progress = m.Options.Progress
-	r.Details.Acknowledged = c.receipt == receiptHere && !m.Options.Progress
+	if c.receipt == receiptHere {
+		r.Details.Acknowledged = !m.Options.Progress || !c.told
+		c.told = true
+	}
 	r.Details.Passthru = m.Options.Passthru
 	r.Details.Custom = m.Options.Custom
 	r.Payload = m.Payload
@@ -73,7 +76,7 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 		return nil
 	}
 	if c.receipt != receiptUnasked {
-		d.acknowledge(c)
+		d.received(c)
 	}
 	e := d.out.error(c.caller)
 	e.RequestType = wamp.TypeCall

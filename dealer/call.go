@@ -31,6 +31,7 @@ type call struct {
 	kept   *kept   // what another callee could get it with; nil as a rule
 
 	receipt        receipt
+	told           bool          // the caller knows of the receipt
 	earlier, later *call         // in callee.awaited
 	afterReceipt   time.Duration // from the deadline for the receipt to that of the timeout; 0 means there is none
 

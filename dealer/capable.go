@@ -26,6 +26,9 @@ func (r *registration) capable(p *place, o *wamp.CallOptions) *place {
 	if p == nil || p.session.lacks(o).uri == "" {
 		return p
 	}
+	if r.policy == wamp.InvokeLeastLoaded {
+		return r.lightestCapable(o)
+	}
 	for other := r.next(p); other != p; other = r.next(other) {
 		if !other.able(o.Progress) || other.session.lacks(o).uri != "" {
 			continue
@@ -36,6 +39,20 @@ func (r *registration) capable(p *place, o *wamp.CallOptions) *place {
 		return other
 	}
 	return nil
+}
+
+// lightestCapable is capable for the policy "least_loaded".
+func (r *registration) lightestCapable(o *wamp.CallOptions) *place {
+	var capable []*place
+	for _, p := range r.places {
+		if p.able(o.Progress) && p.session.lacks(o).uri == "" {
+			capable = append(capable, p)
+		}
+	}
+	if capable == nil {
+		return nil
+	}
+	return lightest(capable)
 }
 
 // next returns who is in line after p, around the end.

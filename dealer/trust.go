@@ -75,25 +75,29 @@ func (d *Dealer) Acknowledged(id, invocation wamp.ID) []Delivery {
 	}
 	before := len(d.out.deliveries)
 	for c := s.awaited.first; c != nil && c.invocation <= invocation; c = s.awaited.first {
-		d.acknowledge(c)
+		d.received(c)
+		d.tellReceipt(c)
 	}
 	return d.out.deliveries[before:]
 }
 
-// acknowledge notes that the callee has received c: its transport says so, or
-// it answers. A caller that asked for progress is told, once and before any
-// other progress.
-func (d *Dealer) acknowledge(c *call) {
-	if c.receipt == receiptHere {
-		return
-	}
+// received notes that the callee has received c: its transport says so, or it
+// answers.
+func (d *Dealer) received(c *call) {
 	if c.receipt == receiptAwaited {
 		d.stopAwaiting(c)
 	}
 	c.receipt = receiptHere
-	if !c.receiveProgress || c.killing {
+}
+
+// tellReceipt tells a caller that asked for progress of the receipt. An answer
+// that comes before it says so itself: two messages for one call in one step
+// could not be taken back when the first of them is undeliverable.
+func (d *Dealer) tellReceipt(c *call) {
+	if !c.receiveProgress || c.told {
 		return
 	}
+	c.told = true
 	r := d.out.result(c.caller)
 	r.Request = c.id
 	r.Details.Progress = true

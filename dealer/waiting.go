@@ -159,9 +159,10 @@ func (d *Dealer) resumeTimeout(now time.Time, c *call, since time.Time, millisec
 	}
 }
 
-// dropHopeless ends the calls that wait for callees of r that have left.
+// dropHopeless ends the calls that wait for callees of r that have left. It
+// looks at all that wait.
 func (d *Dealer) dropHopeless(now time.Time, r *registration) {
-	if r.queue == nil || r.streaming > 0 {
+	if r.queue == nil {
 		return
 	}
 	for c := r.queue.first; c != nil; {
@@ -169,8 +170,12 @@ func (d *Dealer) dropHopeless(now time.Time, r *registration) {
 		switch {
 		case len(r.places) == 0:
 			d.abandon(now, c, refusal{wamp.ErrNoAvailableCallee, "the last callee of " + quote(r.procedure) + " has left"})
-		case c.chunked:
+		case c.chunked && r.streaming == 0:
 			d.abandon(now, c, notStreaming(c.details.Procedure))
+		default:
+			if why := r.lacks(&c.queued.chunks[0].Options); why.uri != "" {
+				d.abandon(now, c, why)
+			}
 		}
 		c = next
 	}

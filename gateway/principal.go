@@ -250,7 +250,7 @@ func (p *principal) Push(m wamp.Message) error {
 	case *wamp.Result:
 		kind := eventResult
 		switch {
-		case m.Details.Progress && m.Details.Acknowledged:
+		case m.Details.Progress && m.Details.Acknowledged && m.Payload.Empty():
 			kind = eventAcknowledged
 		case m.Details.Progress:
 			kind = eventProgress
