@@ -51,6 +51,17 @@ func messages() []string {
 	}
 }
 
+// oddOptions are messages whose options are not what they should be.
+func oddOptions() []string {
+	return []string{
+		`[48,1,{"ppt_scheme":7,"ppt_serializer":1.5,"ppt_cipher":[],"ppt_keyid":{"k":null}},"p",[1]]`,
+		`[48,1,{"ppt_scheme":"x_a","ppt_serializer":true,"passthru":1,"trust_level":0},"p","\u0000AQID"]`,
+		`[68,1,2,{"trustlevel":-1,"ppt_scheme":["x_a"]}]`,
+		`[70,1,{"ppt_scheme":{},"ppt_keyid":18446744073709551615},[[]]]`,
+		`[8,68,1,{"ppt_scheme":7,"acknowledged":"yes"},"e"]`,
+	}
+}
+
 // binaryQuirks are messages with forms that only clients in other languages
 // write.
 func binaryQuirks() map[wamp.Serializer][]string {
@@ -74,7 +85,7 @@ func binaryQuirks() map[wamp.Serializer][]string {
 
 func seedFrames(f *testing.F, s wamp.Serializer) {
 	f.Helper()
-	for _, m := range messages() {
+	for _, m := range append(messages(), oddOptions()...) {
 		b, err := wamp.Transcode(nil, s, []byte(m), wamp.JSON)
 		if errors.Is(err, wamp.ErrUntranscodable) {
 			continue // the integer of more than 64 bits
@@ -141,9 +152,12 @@ func decodeLaws(t *testing.T, s wamp.Serializer, frame []byte) {
 
 // sameMessage compares messages that may hold NaN.
 func sameMessage(a, b wamp.Message) bool {
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
 	address := regexp.MustCompile(`\(0x[0-9a-f]+\)`) // of a Passthru
 	text := func(m wamp.Message) string { return address.ReplaceAllString(fmt.Sprintf("%#v", m), "") }
-	return reflect.DeepEqual(a, b) || text(a) == text(b)
+	return text(a) == text(b)
 }
 
 func crossLaws(t *testing.T, to wamp.Serializer, m wamp.Message) {
