@@ -35,6 +35,10 @@ type part struct {
 
 // callAll handles a CALL with runmode "all".
 func (d *Dealer) callAll(now time.Time, s *session, r *registration, m *wamp.Call) {
+	if m.Options.Passthru != nil || m.Options.TrustLevel == trustAcknowledged {
+		d.refuseCall(now, s, m, refusal{wamp.ErrOptionNotAllowed, "runmode all goes with neither trust_level acknowledged nor payload passthru mode"})
+		return
+	}
 	members := r.group.members
 	if d.calls+len(members) >= d.config.MaxCalls {
 		d.refuseCall(now, s, m, refusal{wamp.ErrUnavailable, "too many calls in flight"})

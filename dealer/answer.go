@@ -13,6 +13,14 @@ func (d *Dealer) yield(now time.Time, s *session, m *wamp.Yield) error {
 	if c == nil {
 		return err
 	}
+	if c.receipt != receiptUnasked {
+		d.received(c)
+	}
+	if m.Options.Passthru != nil {
+		if ended, err := d.yieldPassthru(now, s, c, m); ended || err != nil {
+			return err
+		}
+	}
 	if m.Options.Progress {
 		d.progress(now, c, m)
 		return nil
@@ -44,6 +52,11 @@ func (d *Dealer) result(c *call, m *wamp.Yield) {
 	r := d.out.result(c.caller)
 	r.Request = c.id
 	r.Details.Progress = m.Options.Progress
+	if c.receipt == receiptHere {
+		r.Details.Acknowledged = !m.Options.Progress || !c.told
+		c.told = true
+	}
+	r.Details.Passthru = m.Options.Passthru
 	r.Details.Custom = m.Options.Custom
 	r.Payload = m.Payload
 }
@@ -62,14 +75,25 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 		d.endInner(now, c, m.Error, m.Payload)
 		return nil
 	}
+	if len(m.Details) > 0 {
+		if err := s.errorPassthru(m.Details); err != nil {
+			return err
+		}
+	}
 	if m.Error == wamp.ErrUnavailable && c.passable() {
 		d.passOn(now, c)
 		return nil
+	}
+	if c.receipt != receiptUnasked {
+		d.received(c)
 	}
 	e := d.out.error(c.caller)
 	e.RequestType = wamp.TypeCall
 	e.Request = c.id
 	e.Details = m.Details
+	if c.receipt != receiptUnasked {
+		e.Details = acknowledgedDetails(m.Details)
+	}
 	e.Error = m.Error
 	e.Payload = m.Payload
 	e.Origin = wamp.OriginCallee

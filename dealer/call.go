@@ -32,6 +32,11 @@ type call struct {
 
 	sharded *sharded // nil for most
 
+	receipt        receipt
+	told           bool          // the caller knows of the receipt
+	earlier, later *call         // in callee.awaited
+	afterReceipt   time.Duration // from the deadline for the receipt to that of the timeout; 0 means there is none
+
 	gap      time.Duration // the timeout, counted from the last sign of progress; 0 means none
 	deadline time.Time     // zero: not in the heap
 	expiry   wamp.URI      // what the caller is told at the deadline
@@ -56,6 +61,11 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 	if m.Options.Progress && s.dealer.config.Strict && !s.caller.Has(wamp.FeatureProgressiveCallInvocations) {
 		return violation("CALL with progress, but progressive_call_invocations was not announced")
 	}
+	if m.Options.Passthru != nil {
+		if err := s.callPassthru(); err != nil {
+			return err
+		}
+	}
 	r, why := d.route(m)
 	if r == nil {
 		if !d.own(now, s, m) {
@@ -67,11 +77,14 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 		d.callShard(now, s, r, m)
 		return nil
 	}
-	if p := r.choose(m.Options.Progress, d.config.Rand); p != nil {
+	switch p, why := d.choose(r, &m.Options); {
+	case why.uri != "":
+		d.refuseCall(now, s, m, why)
+	case p != nil:
 		d.invoke(now, s, p, m)
-		return nil
+	default:
+		d.wait(now, s, r, m)
 	}
-	d.wait(now, s, r, m)
 	return nil
 }
 
@@ -111,7 +124,7 @@ func (d *Dealer) route(m *wamp.Call) (*registration, refusal) {
 	if r == nil {
 		return nil, why
 	}
-	if why := d.checkOptions(&m.Options); why.uri != "" {
+	if why := d.checkOptions(m); why.uri != "" {
 		return nil, why
 	}
 	if r.group != nil || m.Options.RoutingKey != "" || m.Options.RunMode != wamp.RunDefault {
@@ -134,26 +147,13 @@ func notStreaming(procedure wamp.URI) refusal {
 
 // checkOptions returns what speaks against the options of a new call. What a
 // caller relies on is refused rather than left out.
-func (d *Dealer) checkOptions(o *wamp.CallOptions) refusal {
+func (d *Dealer) checkOptions(m *wamp.Call) refusal {
+	o := &m.Options
 	switch {
-	case o.DiscloseMe && d.config.Disclose == DiscloseNever:
-		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
-	case o.PassthruScheme != "":
-		return refusal{wamp.ErrFeatureNotSupported, "payload passthru mode is not available"}
+	case o.DiscloseMe && d.disclosure(m.Procedure) == DiscloseNever:
+		return refuseDisclosure()
 	}
 	return checkTrustLevel(o.TrustLevel)
-}
-
-// checkTrustLevel refuses delivery guarantees that an ordinary call does not
-// give.
-func checkTrustLevel(level string) refusal {
-	switch level {
-	case "", "best_effort":
-		return refusal{}
-	case "acknowledged", "persistent", "transactional":
-		return refusal{wamp.ErrOptionNotAllowed, "trust_level " + level + " is not available"}
-	}
-	return refusal{wamp.ErrInvalidArgument, "trust_level is none of best_effort, acknowledged, persistent, transactional"}
 }
 
 // find returns the registration that a call of uri goes to, or why there is
@@ -178,6 +178,9 @@ func (d *Dealer) invoke(now time.Time, s *session, p *place, m *wamp.Call) {
 	c := d.open(s, m)
 	d.assign(c, p, m)
 	d.startTimeout(now, c, m.Options.Timeout)
+	if m.Options.TrustLevel == trustAcknowledged {
+		d.await(now, c)
+	}
 	d.send(c, m, m.Options.Custom)
 	if c.chunked {
 		c.details.Custom = cloneDict(m.Options.Custom)
@@ -192,15 +195,19 @@ func (d *Dealer) invoke(now time.Time, s *session, p *place, m *wamp.Call) {
 func (d *Dealer) details(s *session, p *place, m *wamp.Call) wamp.InvocationDetails {
 	details := wamp.InvocationDetails{
 		Procedure:       m.Procedure,
+		Passthru:        m.Options.Passthru,
 		ReceiveProgress: m.Options.ReceiveProgress && p.session.progressive(wamp.FeatureProgressiveCallResults),
 	}
 	if p.forwardTimeout {
 		details.Timeout = max(m.Options.Timeout, 0)
 	}
-	if d.config.Disclose.discloses(p.discloseCaller, m.Options.DiscloseMe) {
+	if d.disclosure(m.Procedure).discloses(p.discloseCaller, m.Options.DiscloseMe) {
 		details.Caller = s.id
 		details.CallerAuthid = s.identity.Authid
 		details.CallerAuthrole = s.identity.Authrole
+	}
+	if d.trustlevels != nil {
+		d.trust(&details, s, p.session)
 	}
 	return details
 }
@@ -216,6 +223,9 @@ func (d *Dealer) send(c *call, m *wamp.Call, custom wamp.Dict) {
 	inv.Payload = m.Payload
 	if c.sharded != nil {
 		inv.Shard = c.sharded.details
+	}
+	if c.receipt == receiptAwaited && c.sent == 0 {
+		inv.Receipt = c.callee.id
 	}
 	c.sent++
 }
@@ -284,6 +294,9 @@ func (d *Dealer) end(now time.Time, c *call) {
 	}
 	d.dropKept(c)
 	delete(c.caller.calls, c.id)
+	if c.receipt == receiptAwaited {
+		c.callee.awaited.remove(c)
+	}
 	d.deadlines.remove(c)
 	d.calls--
 	if c.open {

@@ -22,7 +22,7 @@ func (d *Dealer) cancel(now time.Time, s *session, m *wamp.Cancel) error {
 	case c.killing:
 		d.cancelAgain(now, c, m.Mode)
 	case m.Mode == wamp.CancelSkip && c.queued == nil:
-		d.fail(c.caller, c.id, refusal{uri: wamp.ErrCanceled})
+		c.vouch(d.fail(c.caller, c.id, refusal{uri: wamp.ErrCanceled}), true)
 		d.end(now, c)
 	case m.Mode == wamp.CancelKill && c.interruptible():
 		d.kill(now, c)
@@ -50,6 +50,9 @@ func (d *Dealer) kill(now time.Time, c *call) {
 		d.interrupt(c, wamp.CancelKill, wamp.ErrCanceled)
 	}
 	c.killing = true
+	if c.receipt == receiptAwaited {
+		d.stopAwaiting(c)
+	}
 	d.startGrace(now, c)
 }
 
@@ -62,7 +65,7 @@ func (d *Dealer) abandon(now time.Time, c *call, why refusal) {
 		return
 	}
 	if c.sink() == nil {
-		d.fail(c.caller, c.id, why)
+		c.vouch(d.fail(c.caller, c.id, why), true)
 	}
 	reason := wamp.ErrCanceled
 	if why.uri == wamp.ErrTimeout {
@@ -114,7 +117,7 @@ func (d *Dealer) calleeGone(now time.Time, c *call) {
 		return
 	}
 	if c.caller != c.callee {
-		d.fail(c.caller, c.id, refusal{wamp.ErrCanceled, "callee gone"})
+		c.vouch(d.fail(c.caller, c.id, refusal{wamp.ErrCanceled, "callee gone"}), true)
 	}
 	d.end(now, c)
 }

@@ -18,7 +18,8 @@ type client struct {
 	streams     map[wamp.ID]*stream    // calls whose last chunk was not sent yet, answered or not
 	seen        map[wamp.ID]*seen      // INVOCATIONs
 	highest     wamp.ID
-	places      []wamp.ID // registrations
+	told        map[wamp.ID]bool // calls that progress came for
+	places      []wamp.ID        // registrations
 }
 
 // A stream is what a caller knows of a progressive call.
@@ -48,6 +49,10 @@ func (c *client) get(t *rapid.T, now time.Time, m wamp.Message) {
 		if call == nil || m.Details.Progress && !call.Options.ReceiveProgress {
 			t.Fatalf("client %d: RESULT %d (progress: %t) for %+v", c.id, m.Request, m.Details.Progress, call)
 		}
+		if told := c.told[m.Request]; m.Details.Progress && call.Options.TrustLevel != "" && m.Details.Acknowledged == told {
+			t.Fatalf("client %d: RESULT %d, acknowledged: %t, told before: %t", c.id, m.Request, m.Details.Acknowledged, told)
+		}
+		c.told[m.Request] = m.Details.Progress
 		if !m.Details.Progress {
 			c.answered(now, m.Request)
 		}
@@ -64,6 +69,7 @@ func (c *client) get(t *rapid.T, now time.Time, m wamp.Message) {
 
 func (c *client) answered(now time.Time, id wamp.ID) {
 	delete(c.calls, id)
+	delete(c.told, id)
 	if flow := c.streams[id]; flow != nil {
 		flow.late = now.Add(time.Minute)
 	}

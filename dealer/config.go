@@ -9,6 +9,7 @@ import (
 // The defaults of a Config.
 const (
 	DefaultKillGrace        = 5 * time.Second
+	DefaultAckTimeout       = 5 * time.Second
 	DefaultMaxRegistrations = 100_000
 	DefaultMaxCalls         = 10_000
 	DefaultMaxWaiting       = 1000
@@ -36,10 +37,24 @@ type Config struct {
 	// Disclose says when callees learn who calls; default DiscloseBoth.
 	Disclose DisclosePolicy
 
+	// DiscloseFor are exceptions from Disclose. The rule counts whose pattern
+	// is the most specific for the procedure that is called, ranked like
+	// registrations; of two with the same pattern, the last.
+	DiscloseFor []DiscloseRule
+
 	// KillGrace is how long a CANCEL in mode "kill" waits for the callee's
 	// answer, and how long after a forwarded timeout the dealer itself ends
 	// the call. Default 5 s.
 	KillGrace time.Duration
+
+	// AckTimeout is how long a call with trust_level "acknowledged" waits for
+	// the word that its callee has received it. Default 5 s.
+	AckTimeout time.Duration
+
+	// Trustlevels assign the number that callees are told as trustlevel; none
+	// is told where no rule matches. The rule counts whose pattern is the most
+	// specific, those for the caller's authrole before those for any.
+	Trustlevels []TrustRule
 
 	// MaxRegistrations bounds the places callees hold in registrations: each
 	// accepted REGISTER takes one. Default 100,000.
@@ -108,6 +123,9 @@ func (c Config) withDefaults() Config {
 	if c.KillGrace <= 0 {
 		c.KillGrace = DefaultKillGrace
 	}
+	if c.AckTimeout <= 0 {
+		c.AckTimeout = DefaultAckTimeout
+	}
 	if c.MaxRegistrations <= 0 {
 		c.MaxRegistrations = DefaultMaxRegistrations
 	}
@@ -141,37 +159,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// A DisclosePolicy says when the caller's session id, authid and authrole are
-// put on the INVOCATION (spec, section "Caller Identification").
-type DisclosePolicy uint8
-
-// The disclosure policies. A callee asks with disclose_caller when it
-// registers, a caller with disclose_me when it calls.
-const (
-	// DiscloseBoth discloses if callee and caller ask.
-	DiscloseBoth DisclosePolicy = iota
-	// DiscloseEither discloses if callee or caller asks.
-	DiscloseEither
-	// DiscloseAlways discloses every caller.
-	DiscloseAlways
-	// DiscloseNever discloses nobody, and answers whoever asks with
-	// wamp.error.option_disallowed.disclose_me.
-	DiscloseNever
-)
-
-// discloses reports whether a call goes out with its caller's identity.
-func (p DisclosePolicy) discloses(calleeAsks, callerAsks bool) bool {
-	switch p {
-	case DiscloseEither:
-		return calleeAsks || callerAsks
-	case DiscloseAlways:
-		return true
-	case DiscloseNever:
-		return false
-	}
-	return calleeAsks && callerAsks
-}
-
 // A Peer is a session as it joins a realm.
 type Peer struct {
 	ID       wamp.ID // unique in the realm
@@ -179,4 +166,8 @@ type Peer struct {
 	Roles    wamp.Roles
 	Agent    string // HELLO.Details.agent; known ones make up for what they fail to announce
 	Local    bool   // inside this process: request ids need not be in sequence
+
+	// Acknowledges says that somebody calls [Dealer.Acknowledged] when the
+	// peer has received an INVOCATION with a Receipt.
+	Acknowledges bool
 }

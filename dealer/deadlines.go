@@ -98,6 +98,8 @@ func (d *Dealer) expire(now time.Time, c *call) {
 		text = "no callee was free within " + c.gap.String()
 	case c.expiry == wamp.ErrCanceled:
 		text = "no reaction to INTERRUPT within " + d.config.KillGrace.String()
+	case c.expiry == wamp.ErrNetworkFailure:
+		text = "the callee did not acknowledge within " + d.config.AckTimeout.String()
 	}
 	d.abandon(now, c, refusal{c.expiry, text})
 }

@@ -14,10 +14,15 @@ import (
 // peers' queues before they let go of it.
 //
 // Deliveries, their messages and what these point to are valid until the next
-// call of a method other than [Dealer.Undeliverable]. The payloads alias the
+// call of a method other than [Dealer.Undeliverable] and
+// [Dealer.Acknowledged]. The payloads alias the
 // message that was handed to Receive.
 type Dealer struct {
 	config   Config
+	disclose *match.Index[DisclosePolicy] // Config.DiscloseFor; nil if there are no rules
+
+	trustlevels trustIndexes // Config.Trustlevels; nil if there are no rules
+
 	sessions map[wamp.ID]*session
 
 	procedures       match.Index[*registration]
@@ -47,7 +52,16 @@ type Dealer struct {
 
 // New returns the Dealer of an empty realm.
 func New(c Config) *Dealer {
-	d := &Dealer{config: c.withDefaults(), sessions: make(map[wamp.ID]*session), roles: make(map[string]int), epoch: c.Epoch}
+	d := &Dealer{
+		config:   c.withDefaults(),
+		disclose: indexDisclosure(c.DiscloseFor),
+
+		trustlevels: indexTrust(c.Trustlevels),
+
+		sessions: make(map[wamp.ID]*session),
+		roles:    make(map[string]int),
+		epoch:    c.Epoch,
+	}
 	d.self.dealer = d
 	return d
 }
@@ -59,6 +73,8 @@ func (d *Dealer) Features() wamp.Features {
 		wamp.FeatureCallTimeout |
 		wamp.FeatureCallCanceling |
 		wamp.FeatureCallerIdentification |
+		wamp.FeatureCallTrustlevels |
+		wamp.FeaturePayloadPassthruMode |
 		wamp.FeaturePatternBasedRegistration |
 		wamp.FeatureSharedRegistration |
 		wamp.FeatureShardedRegistration |

@@ -83,6 +83,7 @@ func TestFeatures(t *testing.T) {
 		"registration_revocation", "call_reroute",
 		"session_meta_api", "registration_meta_api",
 		"sharded_registration",
+		"call_trustlevels", "payload_passthru_mode",
 	}
 	got := dealer.New(dealer.Config{}).Features().Dict()
 	if len(got) != len(want) {
@@ -172,7 +173,7 @@ func TestUnavailableOptions(t *testing.T) {
 		{"even more", wamp.CallOptions{TrustLevel: "transactional"}, wamp.ErrOptionNotAllowed},
 		{"unheard of", wamp.CallOptions{TrustLevel: "blind"}, wamp.ErrInvalidArgument},
 		{"routing key", wamp.CallOptions{RoutingKey: "7"}, wamp.ErrFeatureNotSupported},
-		{"passthru", wamp.CallOptions{PassthruScheme: "x_mine"}, wamp.ErrFeatureNotSupported},
+		{"passthru", wamp.CallOptions{Passthru: &wamp.Passthru{Scheme: "x_mine"}}, wamp.ErrFeatureNotSupported},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

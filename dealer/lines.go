@@ -87,12 +87,22 @@ func (d *Dealer) callShard(now time.Time, s *session, r *registration, m *wamp.C
 		if c := d.enqueue(now, s, &l.queue, m); c != nil {
 			c.sharded = &sharded{line: l}
 		}
-	case m.Options.Progress && !p.streaming:
-		d.refuseCall(now, s, m, notStreaming(m.Procedure))
 	default:
-		d.invoke(now, s, p, m)
+		if why := p.refuses(&m.Options, m.Procedure); why.uri != "" {
+			d.refuseCall(now, s, m, why)
+		} else {
+			d.invoke(now, s, p, m)
+		}
 	}
 	d.dropLine(l)
+}
+
+// refuses returns why the owner of a key cannot take a call; nobody else may.
+func (p *place) refuses(o *wamp.CallOptions, procedure wamp.URI) refusal {
+	if o.Progress && !p.streaming {
+		return notStreaming(procedure)
+	}
+	return p.session.lacks(o)
 }
 
 // line returns the line of a key, perhaps a new one.
@@ -218,12 +228,12 @@ func (d *Dealer) advance(now time.Time, l *line) {
 		if p == nil && why.uri == "" {
 			break
 		}
-		switch {
-		case p == nil:
+		if p != nil {
+			why = p.refuses(&c.queued.chunks[0].Options, c.details.Procedure)
+		}
+		if why.uri != "" {
 			d.abandon(now, c, why)
-		case c.chunked && !p.streaming:
-			d.abandon(now, c, notStreaming(c.details.Procedure))
-		default:
+		} else {
 			d.dispatch(now, c, p)
 		}
 	}

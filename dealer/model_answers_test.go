@@ -22,13 +22,14 @@ func (m *model) cancel(now time.Time, from wamp.ID, cancel *wamp.Cancel) {
 		case mode == wamp.CancelUnknown:
 			m.giveUp(now, c, wamp.ErrInvalidArgument)
 		case mode == wamp.CancelSkip || !able:
-			m.sendError(from, wamp.TypeCall, c.id, wamp.ErrCanceled, c.origin())
+			m.sendEnd(c, wamp.ErrCanceled, c.origin(), true)
 			m.remove(now, c)
 		case mode == wamp.CancelKillNoWait:
 			m.giveUp(now, c, wamp.ErrCanceled)
 		default:
 			m.interrupt(c, wamp.CancelKill, wamp.ErrCanceled)
 			c.killing = true
+			m.stopAwaiting(c)
 			if grace := now.Add(5 * time.Second); c.deadline.IsZero() || grace.Before(c.deadline) {
 				m.endAt(c, grace, wamp.ErrCanceled)
 			}
@@ -45,13 +46,15 @@ func (m *model) answer(now time.Time, from, invocation wamp.ID, message wamp.Mes
 		}
 		switch answer := message.(type) {
 		case *wamp.Yield:
+			m.receiveCall(c)
 			m.yield(now, c, answer)
 		case *wamp.Error:
 			if answer.Error == wamp.ErrUnavailable && m.decline(now, c) {
 				return true
 			}
+			m.receiveCall(c)
 			m.send(c.caller, &wamp.Error{
-				RequestType: wamp.TypeCall, Request: c.id, Details: answer.Details, Error: answer.Error, Payload: answer.Payload,
+				RequestType: wamp.TypeCall, Request: c.id, Details: c.answerDetails(answer.Details), Error: answer.Error, Payload: answer.Payload,
 			})
 			m.remove(now, c)
 		}
@@ -65,6 +68,7 @@ func (m *model) yield(now time.Time, c *modelCall, y *wamp.Yield) {
 	result.Details.Progress = y.Options.Progress
 	result.Details.Custom = y.Options.Custom
 	if !y.Options.Progress {
+		result.Details.Acknowledged = c.received
 		m.send(c.caller, result)
 		m.remove(now, c)
 		return
@@ -73,6 +77,8 @@ func (m *model) yield(now time.Time, c *modelCall, y *wamp.Yield) {
 		return
 	}
 	c.progressed = true
+	result.Details.Acknowledged = c.received && !c.told
+	c.told = c.received
 	m.send(c.caller, result)
 	if c.gap > 0 {
 		m.endAt(c, now.Add(c.gap), c.why)
@@ -98,14 +104,18 @@ func (m *model) undeliverable(now time.Time, to wamp.ID, message wamp.Message, r
 			if !bytes.Equal(message.Payload.Args, c.chunks[0].Payload.Args) {
 				m.giveUp(now, c, reason)
 			} else {
-				m.sendError(c.caller, wamp.TypeCall, c.id, reason, origin)
+				m.sendEnd(c, reason, origin, false)
 				m.remove(now, c)
 			}
 			return
 		}
 	case *wamp.Result:
 		if !message.Details.Progress {
-			m.sendError(to, wamp.TypeCall, message.Request, reason, wamp.OriginDealerDispatched)
+			e := &wamp.Error{RequestType: wamp.TypeCall, Request: message.Request, Error: reason, Origin: wamp.OriginDealerDispatched}
+			if message.Details.Acknowledged {
+				e.Details = vouched(true, true)
+			}
+			m.send(to, e)
 			return
 		}
 		for _, c := range m.calls {

@@ -58,6 +58,10 @@ type modelCall struct {
 	deadline       time.Time // zero: none
 	given          int
 	why            wamp.URI
+
+	awaited, received bool
+	told              bool      // of the receipt, by progress
+	timeout           time.Time // that the deadline for the receipt stands before; zero: none
 }
 
 func newModel(c dealer.Config) *model {
@@ -130,7 +134,7 @@ func (m *model) interrupt(c *modelCall, mode wamp.CancelMode, reason wamp.URI) {
 
 // giveUp ends a call with an error for the caller and an INTERRUPT.
 func (m *model) giveUp(now time.Time, c *modelCall, uri wamp.URI) {
-	m.sendError(c.caller, wamp.TypeCall, c.id, uri, c.origin())
+	m.sendEnd(c, uri, c.origin(), true)
 	if uri == wamp.ErrTimeout {
 		m.interrupt(c, wamp.CancelKillNoWait, uri)
 	} else {
@@ -157,7 +161,7 @@ func (m *model) leave(now time.Time, id wamp.ID) {
 	slices.SortFunc(working, func(a, b *modelCall) int { return cmp.Compare(a.invocation, b.invocation) })
 	for _, c := range working {
 		if c.callee == id {
-			m.sendError(c.caller, wamp.TypeCall, c.id, wamp.ErrCanceled, wamp.OriginDealerDispatched)
+			m.sendEnd(c, wamp.ErrCanceled, wamp.OriginDealerDispatched, true)
 			m.remove(now, c)
 		}
 	}
@@ -234,7 +238,7 @@ func (m *model) register(now time.Time, from wamp.ID, r *wamp.Register) bool {
 	if strings.Contains(string(r.Procedure), " ") || strings.HasPrefix(string(r.Procedure), "wamp.") {
 		return refuse(wamp.ErrInvalidURI)
 	}
-	if r.Options.DiscloseCaller && m.config.Disclose == dealer.DiscloseNever {
+	if r.Options.DiscloseCaller && m.disclose(r.Procedure) == dealer.DiscloseNever {
 		return refuse(wamp.ErrOptionDisallowedMe)
 	}
 	var displaced wamp.ID
@@ -311,12 +315,15 @@ func (m *model) call(now time.Time, from wamp.ID, call *wamp.Call) bool {
 
 // route returns the places that are able to take a call.
 func (m *model) route(call *wamp.Call) ([]*modelPlace, wamp.URI) {
-	var all, able []*modelPlace
+	var all, able, capable []*modelPlace
 	for _, p := range m.places {
 		if p.procedure == call.Procedure {
 			all = append(all, p)
 			if !call.Options.Progress || m.able(p.callee, wamp.FeatureProgressiveCallInvocations) {
 				able = append(able, p)
+				if call.Options.TrustLevel == "" || m.peers[p.callee].Acknowledges {
+					capable = append(capable, p)
+				}
 			}
 		}
 	}
@@ -325,12 +332,14 @@ func (m *model) route(call *wamp.Call) ([]*modelPlace, wamp.URI) {
 		return nil, wamp.ErrInvalidURI
 	case len(all) == 0:
 		return nil, wamp.ErrNoSuchProcedure
-	case call.Options.DiscloseMe && m.config.Disclose == dealer.DiscloseNever:
+	case call.Options.DiscloseMe && m.disclose(call.Procedure) == dealer.DiscloseNever:
 		return nil, wamp.ErrOptionDisallowedMe
 	case len(able) == 0:
 		return nil, wamp.ErrFeatureNotSupported
+	case len(capable) == 0:
+		return nil, wamp.ErrOptionNotAllowed
 	}
-	return able, ""
+	return capable, ""
 }
 
 // open makes a call of the place whose turn it is among those that are able
@@ -390,9 +399,10 @@ func (m *model) assign(now time.Time, c *modelCall, p *modelPlace) {
 	c.details.ReceiveProgress = call.Options.ReceiveProgress && m.able(p.callee, wamp.FeatureProgressiveCallResults)
 	c.deadline, c.gap = time.Time{}, 0
 	callee, caller := p.options.DiscloseCaller, call.Options.DiscloseMe
-	if m.config.Disclose == dealer.DiscloseAlways ||
-		m.config.Disclose == dealer.DiscloseEither && (callee || caller) ||
-		m.config.Disclose == dealer.DiscloseBoth && callee && caller {
+	policy := m.disclose(p.procedure)
+	if policy == dealer.DiscloseAlways ||
+		policy == dealer.DiscloseEither && (callee || caller) ||
+		policy == dealer.DiscloseBoth && callee && caller {
 		who := m.peers[from]
 		c.details.Caller = who.ID
 		c.details.CallerAuthid, c.details.CallerAuthrole = who.Identity.Authid, who.Identity.Authrole
@@ -405,6 +415,9 @@ func (m *model) assign(now time.Time, c *modelCall, p *modelPlace) {
 			c.gap += 5 * time.Second
 		}
 		m.endAt(c, c.since.Add(c.gap), wamp.ErrTimeout)
+	}
+	if call.Options.TrustLevel == "acknowledged" {
+		m.await(now, c)
 	}
 }
 

@@ -53,7 +53,7 @@ func (m *model) refill(now time.Time, p *modelPlace) {
 		switch {
 		case !slices.Contains(m.places, p) || m.full(p):
 			return
-		case c.callee != 0 || c.registration != p.registration || !m.suits(p, c):
+		case c.callee != 0 || c.registration != p.registration || !m.takes(p, c):
 		case !now.Before(c.deadline):
 			m.giveUp(now, c, c.why)
 		default:
@@ -76,10 +76,13 @@ func (m *model) dropHopeless(now time.Time, registration wamp.ID) {
 	places := m.sharing(registration)
 	for _, c := range slices.Clone(m.calls) {
 		suits := func(p *modelPlace) bool { return m.suits(p, c) }
+		takes := func(p *modelPlace) bool { return m.takes(p, c) }
 		switch {
-		case c.callee != 0 || c.registration != registration || slices.ContainsFunc(places, suits):
+		case c.callee != 0 || c.registration != registration || slices.ContainsFunc(places, takes):
 		case len(places) == 0:
 			m.giveUp(now, c, wamp.ErrNoAvailableCallee)
+		case slices.ContainsFunc(places, suits):
+			m.giveUp(now, c, wamp.ErrOptionNotAllowed)
 		default:
 			m.giveUp(now, c, wamp.ErrFeatureNotSupported)
 		}
@@ -113,11 +116,11 @@ func (m *model) decline(now time.Time, c *modelCall) bool {
 	timeout := time.Duration(c.options.Timeout) * time.Millisecond
 	switch {
 	case next == nil:
-		m.sendError(c.caller, wamp.TypeCall, c.id, wamp.ErrNoAvailableCallee, wamp.OriginDealerDispatched)
+		m.sendEnd(c, wamp.ErrNoAvailableCallee, wamp.OriginDealerDispatched, false)
 		m.remove(now, c)
 		return true
 	case timeout > 0 && !now.Before(c.since.Add(timeout)):
-		m.sendError(c.caller, wamp.TypeCall, c.id, wamp.ErrTimeout, wamp.OriginDealerDispatched)
+		m.sendEnd(c, wamp.ErrTimeout, wamp.OriginDealerDispatched, false)
 		m.remove(now, c)
 		return true
 	}
@@ -137,7 +140,7 @@ func (m *model) other(c *modelCall) *modelPlace {
 		if p.callee == c.callee {
 			declined = p.seq
 		}
-		if m.suits(p, c) && !m.full(p) && !slices.Contains(c.tried, p.callee) {
+		if m.takes(p, c) && !m.full(p) && !slices.Contains(c.tried, p.callee) {
 			others = append(others, p)
 		}
 	}

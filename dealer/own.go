@@ -55,6 +55,7 @@ func (d *Dealer) own(now time.Time, s *session, m *wamp.Call) bool {
 	}
 	r := d.out.result(s)
 	r.Request = m.Request
+	r.Details.Acknowledged = m.Options.TrustLevel == trustAcknowledged // nobody had to receive it
 	var kwargs wamp.Dict
 	if c.next != 0 {
 		kwargs = wamp.Dict{"next": c.next}
@@ -94,10 +95,12 @@ func (d *Dealer) checkOwn(s *session, m *wamp.Call, kills bool) refusal {
 		return refusal{wamp.ErrNotAuthorized, "nobody may call " + quote(m.Procedure) + " here; the setting meta-kill allows it"}
 	case m.Options.Progress:
 		return refusal{wamp.ErrFeatureNotSupported, quote(m.Procedure) + " takes no progressive calls"}
+	case m.Options.Passthru != nil:
+		return refusal{wamp.ErrFeatureNotSupported, quote(m.Procedure) + " does not take payload passthru mode"}
 	case len(m.Payload.Args)+len(m.Payload.Kwargs) > maxOwnArguments:
 		return refusal{wamp.ErrInvalidArgument, fmt.Sprintf("the arguments have more than %d bytes", maxOwnArguments)}
 	}
-	return d.checkOptions(&m.Options)
+	return d.checkOptions(m)
 }
 
 // notInside refuses the meta API to a session inside the process.

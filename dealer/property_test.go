@@ -21,6 +21,8 @@ import (
 //
 //   - each call gets one final answer, and progress only if it asked for it;
 //   - INVOCATION ids increase, and a call's chunks end with its last one;
+//   - a caller that asked for an acknowledgement is told by the first progress,
+//     and by no other;
 //   - INTERRUPT comes at most once, only for an open INVOCATION, and only to
 //     those who announced that they understand it;
 //   - the dealer holds the calls that wait for an answer, and no others.
@@ -41,6 +43,7 @@ func TestDealerIsTheModel(t *testing.T) {
 			"yield more": w.yield,
 			"fail":       w.fail,
 			"misbehave":  w.misbehave,
+			"receipt":    w.acknowledge,
 			"advance":    w.advance,
 			"":           w.check,
 		})
@@ -66,6 +69,9 @@ func newWorld(t *rapid.T) *world {
 		Realm:    "realm1",
 		Strict:   rapid.Bool().Draw(t, "strict"),
 		Disclose: dealer.DisclosePolicy(rapid.IntRange(0, 3).Draw(t, "disclose")),
+	}
+	if rapid.Bool().Draw(t, "rules") {
+		config.DiscloseFor = []dealer.DiscloseRule{{URI: "q", Policy: dealer.DisclosePolicy(rapid.IntRange(0, 3).Draw(t, "policy"))}}
 	}
 	w := &world{
 		dealer:  dealer.New(config),
@@ -102,6 +108,7 @@ func (w *world) join(t *rapid.T) {
 		Identity: wamp.Identity{Authid: fmt.Sprintf("user%d", w.last%2), Authrole: "role"},
 		Agent:    rapid.SampledFrom([]string{"", "Wampy.js v7.1.1", "other"}).Draw(t, "agent"),
 	}
+	peer.Acknowledges = rapid.IntRange(0, 3).Draw(t, "acknowledges") > 0
 	peer.Roles.CalleeFeatures = features.Draw(t, "callee")
 	peer.Roles.CallerFeatures = features.Draw(t, "caller")
 	if err := w.dealer.Join(peer); err != nil {
@@ -110,7 +117,7 @@ func (w *world) join(t *rapid.T) {
 	w.model.peers[peer.ID] = peer
 	w.clients[peer.ID] = &client{
 		id: peer.ID, peer: peer,
-		calls: map[wamp.ID]*wamp.Call{}, streams: map[wamp.ID]*stream{}, seen: map[wamp.ID]*seen{},
+		calls: map[wamp.ID]*wamp.Call{}, streams: map[wamp.ID]*stream{}, seen: map[wamp.ID]*seen{}, told: map[wamp.ID]bool{},
 	}
 }
 
@@ -181,6 +188,7 @@ func (w *world) call(t *rapid.T) {
 			ReceiveProgress: rapid.Bool().Draw(t, "receive_progress"),
 			Progress:        rapid.Bool().Draw(t, "progress"),
 			DiscloseMe:      rapid.Bool().Draw(t, "disclose_me"),
+			TrustLevel:      rapid.SampledFrom([]string{"", "acknowledged"}).Draw(t, "trust_level"),
 		},
 	}
 	if rapid.Bool().Draw(t, "custom") {

@@ -14,23 +14,25 @@ type refusal struct {
 }
 
 // refuse answers a request that caused nothing.
-func (d *Dealer) refuse(s *session, t wamp.MessageType, id wamp.ID, why refusal) {
+func (d *Dealer) refuse(s *session, t wamp.MessageType, id wamp.ID, why refusal) *wamp.Error {
 	m := d.out.error(s)
 	m.RequestType = t
 	m.Request = id
 	m.Error = why.uri
 	m.Payload = textPayload(why.text)
 	m.Origin = wamp.OriginDealer
+	return m
 }
 
 // fail tells a caller that its call ended after a callee had got it.
-func (d *Dealer) fail(caller *session, id wamp.ID, why refusal) {
+func (d *Dealer) fail(caller *session, id wamp.ID, why refusal) *wamp.Error {
 	m := d.out.error(caller)
 	m.RequestType = wamp.TypeCall
 	m.Request = id
 	m.Error = why.uri
 	m.Payload = textPayload(why.text)
 	m.Origin = wamp.OriginDealerDispatched
+	return m
 }
 
 // textPayload returns text as the only argument, or no arguments if there is

@@ -62,8 +62,8 @@ func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) re
 		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last, least_loaded"}
 	case m.Options.Concurrency == wamp.ConcurrencyUnknown:
 		return refusal{wamp.ErrInvalidArgument, "concurrency is not a positive integer"}
-	case m.Options.DiscloseCaller && d.config.Disclose == DiscloseNever:
-		return refusal{wamp.ErrOptionDisallowedMe, "this realm discloses no callers"}
+	case m.Options.DiscloseCaller && d.disclosureOf(m.Options.Match, m.Procedure) == DiscloseNever:
+		return refuseDisclosure()
 	case m.Options.Shard != nil || r != nil && r.group != nil:
 		return d.checkShard(s, m, r)
 	case r != nil && m.Options.Force:

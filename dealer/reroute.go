@@ -66,20 +66,26 @@ func (d *Dealer) passOn(now time.Time, c *call) {
 	p := d.chooseOther(c)
 	switch {
 	case p == nil:
-		d.fail(c.caller, c.id, refusal{wamp.ErrNoAvailableCallee, "no callee of " + quote(c.details.Procedure) + " is available"})
+		c.vouch(d.fail(c.caller, c.id, refusal{wamp.ErrNoAvailableCallee, "no callee of " + quote(c.details.Procedure) + " is available"}), false)
 		d.end(now, c)
 		return
 	case k.timedOut(now): // its callee had some time more
-		d.fail(c.caller, c.id, refusal{wamp.ErrTimeout, "no answer within " + timeout(k.call.Options.Timeout).String()})
+		c.vouch(d.fail(c.caller, c.id, refusal{wamp.ErrTimeout, "no answer within " + timeout(k.call.Options.Timeout).String()}), false)
 		d.end(now, c)
 		return
 	}
 	left := c.place
+	if c.receipt == receiptAwaited {
+		d.stopAwaiting(c)
+	}
 	delete(c.callee.invocations, c.invocation)
 	c.place, c.rerouted, c.sent = nil, true, 0
 	d.assign(c, p, &k.call)
 	d.deadlines.remove(c)
 	d.resumeTimeout(now, c, k.since, k.call.Options.Timeout)
+	if k.call.Options.TrustLevel == trustAcknowledged {
+		d.await(now, c)
+	}
 	d.send(c, &k.call, k.call.Options.Custom)
 	if c.chunked {
 		c.details.Custom = k.call.Options.Custom
@@ -137,7 +143,7 @@ func (r *registration) untried(c *call) []*place {
 		} else {
 			p = r.following(p)
 		}
-		if _, tried := c.kept.tried[p.session]; !tried && p.able(c.chunked) {
+		if _, tried := c.kept.tried[p.session]; !tried && p.able(c.chunked) && p.session.lacks(&c.kept.call.Options).uri == "" {
 			others = append(others, p)
 		}
 	}

@@ -18,9 +18,12 @@ type session struct {
 	callee   wamp.Features // announced, or known from the agent
 	inOrder  bool          // request ids must be in sequence
 
+	acknowledges bool // its transport reports receipts
+
 	places         map[wamp.ID]*place // as callee, by registration id
 	invocations    map[wamp.ID]*call  // as callee, by INVOCATION id
 	lastInvocation wamp.ID            // highest INVOCATION id issued
+	awaited        receiptQueue
 
 	calls       map[wamp.ID]*call // as caller, by CALL id
 	late        lateIDs           // CALL ids whose further chunks are swallowed
@@ -43,6 +46,8 @@ func newSession(d *Dealer, p Peer) *session {
 		callee:   calleeFeatures(p, d.config.Strict),
 		inOrder:  d.config.Strict && !p.Local,
 		inside:   p.Local,
+
+		acknowledges: p.Acknowledges,
 	}
 }
 

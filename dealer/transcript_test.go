@@ -110,6 +110,8 @@ func (p *player) command(line string) error {
 		return p.join(strings.Fields(rest))
 	case "leave":
 		return p.leave(rest)
+	case "acknowledge":
+		return p.acknowledge(rest)
 	case "advance":
 		return p.advance(rest)
 	case "undeliverable":
@@ -145,6 +147,21 @@ func (p *player) setOption(key, value string) (err error) {
 		p.config.Strict = true
 	case "disclose":
 		p.config.Disclose, err = disclosePolicy(value)
+	case "ack_timeout":
+		p.config.AckTimeout, err = time.ParseDuration(value)
+	case "trustlevel":
+		var rule dealer.TrustRule
+		var level int64
+		rule.Match, rule.URI, value = parseRule(value)
+		value, rule.Authrole, _ = strings.Cut(value, "@")
+		level, err = strconv.ParseInt(value, 10, 32)
+		rule.Level = int32(level)
+		p.config.Trustlevels = append(p.config.Trustlevels, rule)
+	case "disclose_for":
+		var rule dealer.DiscloseRule
+		rule.Match, rule.URI, value = parseRule(value)
+		rule.Policy, err = disclosePolicy(value)
+		p.config.DiscloseFor = append(p.config.DiscloseFor, rule)
 	case "kill_grace":
 		p.config.KillGrace, err = time.ParseDuration(value)
 	case "max_calls":
@@ -199,6 +216,18 @@ func (p *player) rand(n int) int {
 	return next % n
 }
 
+// parseRule reads "prefix:com.example.=value"; the policy is exact if it is
+// not named.
+func parseRule(text string) (wamp.MatchPolicy, wamp.URI, string) {
+	pattern, value, _ := strings.Cut(text, "=")
+	for _, policy := range []wamp.MatchPolicy{wamp.MatchPrefix, wamp.MatchWildcard} {
+		if uri, ok := strings.CutPrefix(pattern, policy.String()+":"); ok {
+			return policy, wamp.URI(uri), value
+		}
+	}
+	return wamp.MatchExact, wamp.URI(pattern), value
+}
+
 func disclosePolicy(name string) (dealer.DisclosePolicy, error) {
 	for i, known := range []string{"both", "either", "always", "never"} {
 		if name == known {
@@ -220,7 +249,7 @@ func (p *player) join(words []string) error {
 	}
 	everything := "progressive_call_results,progressive_call_invocations,call_canceling,call_timeout," +
 		"registration_revocation,call_reroute"
-	peer := dealer.Peer{ID: id, Identity: wamp.Identity{Authid: "anonymous", Authrole: "anonymous"}}
+	peer := dealer.Peer{ID: id, Identity: wamp.Identity{Authid: "anonymous", Authrole: "anonymous"}, Acknowledges: true}
 	roles := map[string]string{"caller": everything, "callee": everything}
 	for _, word := range words[1:] {
 		key, value, _ := strings.Cut(word, "=")
@@ -237,6 +266,8 @@ func (p *player) join(words []string) error {
 			peer.Identity.Authrole = value
 		case "local":
 			peer.Local = true
+		case "deaf":
+			peer.Acknowledges = false
 		default:
 			return fmt.Errorf("unknown option %s", key)
 		}
@@ -301,6 +332,20 @@ func (p *player) leave(who string) error {
 	return p.answer(p.dealer.Leave(p.now, id))
 }
 
+// acknowledge handles "acknowledge 2 1": session 2 has received INVOCATION 1.
+func (p *player) acknowledge(rest string) error {
+	who, which, _ := strings.Cut(rest, " ")
+	id, err := parseID(who)
+	if err != nil {
+		return err
+	}
+	invocation, err := parseID(which)
+	if err != nil {
+		return err
+	}
+	return p.answer(p.dealer.Acknowledged(id, invocation))
+}
+
 // advance lets time pass, and the dealer act at each deadline on the way.
 func (p *player) advance(by string) error {
 	d, err := time.ParseDuration(by)
@@ -353,6 +398,9 @@ func (p *player) show(out []dealer.Delivery) error {
 			return err
 		}
 		p.printf("%d <- %s %s%s", delivery.To, m.Type(), frame, origin(m))
+		if inv, ok := m.(*wamp.Invocation); ok && inv.Receipt != 0 {
+			p.printf("%d is asked for a receipt of INVOCATION %d", inv.Receipt, inv.Request)
+		}
 		p.last[delivery.To] = snapshot(m)
 	}
 	return nil

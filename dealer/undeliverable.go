@@ -57,10 +57,10 @@ func (d *Dealer) undeliveredInvocation(now time.Time, c *call, why refusal) {
 	case c.sent > 1:
 		d.abandon(now, c, why)
 	case c.rerouted:
-		d.fail(c.caller, c.id, why)
+		c.vouch(d.fail(c.caller, c.id, why), false)
 		d.end(now, c)
 	default:
-		d.refuse(c.caller, wamp.TypeCall, c.id, why)
+		c.vouch(d.refuse(c.caller, wamp.TypeCall, c.id, why), false)
 		d.end(now, c)
 	}
 }
@@ -68,7 +68,10 @@ func (d *Dealer) undeliveredInvocation(now time.Time, c *call, why refusal) {
 // undeliveredResult deals with a RESULT that did not reach the caller.
 func (d *Dealer) undeliveredResult(now time.Time, s *session, m *wamp.Result, why refusal) {
 	if !m.Details.Progress {
-		d.fail(s, m.Request, why)
+		e := d.fail(s, m.Request, why)
+		if m.Details.Acknowledged {
+			vouch(e, true, true)
+		}
 		return
 	}
 	if c := s.calls[m.Request]; c != nil {

@@ -138,6 +138,9 @@ func (d *Dealer) dispatch(now time.Time, c *call, p *place) {
 	d.assign(c, p, first)
 	d.deadlines.remove(c)
 	d.resumeTimeout(now, c, w.since, first.Options.Timeout)
+	if first.Options.TrustLevel == trustAcknowledged {
+		d.await(now, c)
+	}
 	for i := range w.chunks {
 		d.send(c, &w.chunks[i], first.Options.Custom)
 	}
@@ -158,9 +161,10 @@ func (d *Dealer) resumeTimeout(now time.Time, c *call, since time.Time, millisec
 	}
 }
 
-// dropHopeless ends the calls that wait for callees of r that have left.
+// dropHopeless ends the calls that wait for callees of r that have left. It
+// looks at all that wait.
 func (d *Dealer) dropHopeless(now time.Time, r *registration) {
-	if r.queue == nil || r.streaming > 0 {
+	if r.queue == nil {
 		return
 	}
 	for c := r.queue.first; c != nil; {
@@ -168,8 +172,12 @@ func (d *Dealer) dropHopeless(now time.Time, r *registration) {
 		switch {
 		case len(r.places) == 0:
 			d.abandon(now, c, refusal{wamp.ErrNoAvailableCallee, "the last callee of " + quote(r.procedure) + " has left"})
-		case c.chunked:
+		case c.chunked && r.streaming == 0:
 			d.abandon(now, c, notStreaming(c.details.Procedure))
+		default:
+			if why := r.lacks(&c.queued.chunks[0].Options); why.uri != "" {
+				d.abandon(now, c, why)
+			}
 		}
 		c = next
 	}
@@ -205,10 +213,10 @@ func (q *queue) remove(c *call) {
 }
 
 // next returns the first call that p can take now, or nil. It passes over
-// progressive calls if p takes none.
+// those that ask for what p cannot do.
 func (q *queue) next(p *place) *call {
 	c := q.first
-	for c != nil && !p.able(c.chunked) {
+	for c != nil && (!p.able(c.chunked) || p.session.lacks(&c.queued.chunks[0].Options).uri != "") {
 		c = c.queued.after
 	}
 	return c

@@ -35,6 +35,9 @@ type call struct {
 	started time.Time
 	timing  string // Server-Timing of the answer, or empty
 
+	acknowledged string         // what the answer says about it, or empty
+	passthru     *wamp.Passthru // of the answer
+
 	dispatched atomic.Bool // the dealer has a CALL, or had its chance
 
 	watcher  *watcher // that looks after the client; nil if none does
@@ -167,7 +170,13 @@ func (c *call) overdue() <-chan time.Time { return c.timer.C }
 // payload is valid until the next poll or next. The error, after which there
 // are no events, is errSlowConsumer, or a problem when the session ended. Once
 // a CANCEL is on its way there are none either: what comes of it is for confirm.
-func (c *call) poll() (e event, ok bool, err error) { return c.inbox.poll() }
+func (c *call) poll() (e event, ok bool, err error) {
+	e, ok, err = c.inbox.poll()
+	if e.notes != nil {
+		c.noted(e.notes)
+	}
+	return e, ok, err
+}
 
 // next waits for the next event. The error is the cause of ctx, errTimeout
 // when the dealer stays silent beyond its own timeout, or one of poll's.
@@ -281,6 +290,7 @@ func (c *call) close() {
 	}
 	c.inbox.reset()
 	c.owner, c.message, c.patient, c.timing = nil, wamp.Call{}, 0, ""
+	c.acknowledged, c.passthru = "", nil
 	c.dispatched.Store(false)
 	g.calls.Put(c)
 }

@@ -14,15 +14,18 @@ type event struct {
 	// Of a failure:
 	uri    wamp.URI
 	origin wamp.Origin
+
+	notes *notes // beside the payload; nil if there are none
 }
 
 // An eventKind says whether an event ends its call.
 type eventKind uint8
 
 const (
-	eventProgress eventKind = 1 + iota // more follow
-	eventResult                        // the last one
-	eventFailure                       // the last one
+	eventAcknowledged eventKind = 1 + iota // the callee has received the call; more follow
+	eventProgress                          // more follow
+	eventResult                            // the last one
+	eventFailure                           // the last one
 )
 
 // final reports whether no event can follow.

@@ -30,6 +30,8 @@ type options struct {
 	chunk      int // largest chunk in bytes; 0 means the default
 	key        wamp.Key
 	runMode    wamp.RunMode
+	trust      string
+	passthru   *wamp.Passthru // nil if no option of that mode is given
 
 	args   string     // GET only: a JSON list, or empty
 	kwargs string     // GET only: a JSON object, or empty
@@ -96,14 +98,15 @@ const maxChunk = 1 << 20
 // optionNames lists the options of a query. The set is closed: whatever is not
 // in it is refused.
 func optionNames() []string {
-	return []string{"timeout", "disclose_me", "progress", "stream", "in", "body", "final", "chunk", "rkey", "runmode"}
+	return []string{
+		"timeout", "disclose_me", "progress", "stream", "in", "body", "final", "chunk",
+		"trust", "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid", "rkey", "runmode",
+	}
 }
 
 // laterNames lists options that the API knows and this release does not offer.
 func laterNames() []string {
 	return []string{
-		"trust", "trust_level",
-		"ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid",
 		"resume", "overflow", "idle_timeout", "priority",
 	}
 }
@@ -153,6 +156,9 @@ func (o *options) set(name, value string, get bool) error {
 		return o.setArgument(name, value)
 	}
 	name, isJSON := keyName(name)
+	if name == "trust_level" {
+		name = "trust"
+	}
 	i := slices.Index(optionNames(), name)
 	if i < 0 {
 		return unknownOption(name)
@@ -202,6 +208,12 @@ func (o *options) parse(name, value string) (err error) {
 		o.key, err = textKey(value)
 	case "runmode":
 		o.runMode, err = oneOf[wamp.RunMode](value, []string{"", "partition", "all"})
+	case "trust":
+		if o.trust = value; !slices.Contains(trustLevels(), value) {
+			err = fmt.Errorf("want one of %s", strings.Join(trustLevels(), ", "))
+		}
+	default:
+		o.passthruOption(name, value)
 	}
 	return err
 }
@@ -285,7 +297,7 @@ func badOption(format string, args ...any) *problem.Problem {
 
 // unknownOption is the problem of a name that is not in the closed set.
 func unknownOption(name string) *problem.Problem {
-	if slices.Contains(laterNames(), name) || strings.HasPrefix(name, "ppt_") {
+	if slices.Contains(laterNames(), name) {
 		return badOption("option %s is not offered by this release", name)
 	}
 	if best, ok := nearestName(name, optionNames()); ok {

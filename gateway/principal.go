@@ -249,12 +249,15 @@ func (p *principal) Push(m wamp.Message) error {
 	switch m := m.(type) {
 	case *wamp.Result:
 		kind := eventResult
-		if m.Details.Progress {
+		switch {
+		case m.Details.Progress && m.Details.Acknowledged && m.Payload.Empty():
+			kind = eventAcknowledged
+		case m.Details.Progress:
 			kind = eventProgress
 		}
-		p.deliver(m.Request, event{kind: kind, payload: m.Payload})
+		p.deliver(m.Request, event{kind: kind, payload: m.Payload, notes: notesOfResult(&m.Details)})
 	case *wamp.Error:
-		p.deliver(m.Request, event{kind: eventFailure, payload: m.Payload, uri: m.Error, origin: m.Origin})
+		p.deliver(m.Request, event{kind: eventFailure, payload: m.Payload, uri: m.Error, origin: m.Origin, notes: notesOfError(m.Details)})
 	case *wamp.Goodbye:
 		p.end(m.Reason)
 	case *wamp.Abort:

@@ -35,6 +35,8 @@ func (q *request) callOptions() wamp.CallOptions {
 	return wamp.CallOptions{
 		Timeout:         q.timeout.Milliseconds(),
 		DiscloseMe:      q.disclose,
+		TrustLevel:      q.trust,
+		Passthru:        q.passthru,
 		ReceiveProgress: q.out.streams() && q.progress != choiceOff,
 		RoutingKey:      q.key,
 		RunMode:         q.runMode,
@@ -55,6 +57,9 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 	if q.body, err = parseMediaType(r.Header.Get("Content-Type")); err != nil {
 		return err
 	}
+	if q.passthru != nil {
+		q.body = mediaType{body: bodyBytes} // whatever the type says, nobody here reads it
+	}
 	ans, err := negotiate(r.Header["Accept"], &q.options)
 	if err != nil {
 		return err
@@ -66,6 +71,11 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 	q.out, q.media, q.format = ans.form, ans.media, ans.format
 	if err := q.check(get, r.ContentLength); err != nil {
 		return err
+	}
+	if q.passthru != nil {
+		if err := q.checkPassthru(r.Method); err != nil {
+			return err
+		}
 	}
 	return g.readTimeout(r.Header, q)
 }

@@ -33,6 +33,11 @@ func (g *Gateway) writeResult(w http.ResponseWriter, c *call, q *request, e even
 			return g.send(w, v, mediaBytes, raw, false)
 		}
 	}
+	if q.format.raw && c.passthru != nil && shape == resultValue {
+		if opaque, err := appendContent(nil, value, e.payload.Serializer); err == nil {
+			return g.send(w, v, mediaBytes, opaque, false) // text is as opaque as bytes
+		}
+	}
 	body, err := encodeResult(e.payload, shape, value, q.format.serializer)
 	if err != nil {
 		return badResult(err)
@@ -96,6 +101,7 @@ func (g *Gateway) callHeaders(h http.Header, c *call, q *request) *fieldValues {
 	if q.clamped {
 		v.set("Wamp-Timeout", strconv.FormatInt(q.timeout.Milliseconds(), 10))
 	}
+	c.noteHeaders(v, q)
 	return v
 }
 

@@ -56,6 +56,7 @@ type streamOut struct {
 	committed bool      // the status is decided
 	dirty     bool      // there is something to flush
 	ended     bool      // the final event came
+	told      bool      // that the call was acknowledged
 	lost      bool      // the session ended, and the call with it
 	deadline  time.Time // of writes
 	timer     *time.Timer
@@ -184,6 +185,11 @@ func (o *streamOut) event(e event) error {
 		return wholeHint(o.gateway.failure(o.w, o.call, o.request, e))
 	case o.form == nil:
 		return o.single(e)
+	case e.notes != nil && e.notes.acknowledged:
+		o.acknowledged()
+	}
+	if e.kind == eventAcknowledged {
+		return nil
 	}
 	buf, err := o.form.event(o.opened(), o.seq+1, e)
 	if err != nil {
@@ -197,6 +203,19 @@ func (o *streamOut) event(e event) error {
 	}
 	o.rec.events++
 	return nil
+}
+
+// acknowledged tells the client that the callee has received the call, once
+// and in forms that have a word for it.
+func (o *streamOut) acknowledged() {
+	if o.told || o.request.trust != trustAcknowledged {
+		return
+	}
+	o.told = true
+	if buf, ok := o.form.acknowledged(o.opened(), o.seq+1); ok {
+		o.commit(buf)
+		o.seq++
+	}
 }
 
 // single answers with the result alone. Progress was not asked for.

@@ -16,6 +16,9 @@ type streamForm interface {
 	// event appends progress or the result. On an error, a payload that has
 	// no place in the form, dst is returned as it came.
 	event(dst []byte, seq uint64, e event) ([]byte, error)
+	// acknowledged appends that the callee has received the call. It reports
+	// false if the form cannot say it.
+	acknowledged(dst []byte, seq uint64) ([]byte, bool)
 	// failure appends what ends the stream with an error. It reports false if
 	// the form cannot say it; the answer must then be cut off.
 	failure(dst []byte, seq uint64, p *problem.Problem) ([]byte, bool)
@@ -44,7 +47,8 @@ func newStreamForm(c *call, q *request) streamForm {
 // retryTime is how long an EventSource waits before it reconnects.
 const retryTime = 2 * time.Second
 
-// sseForm is an event stream: the events call, progress, result and error.
+// sseForm is an event stream: the events call, acknowledged, progress, result
+// and error.
 type sseForm struct {
 	call *call
 	bare bool // data is the value alone, not {"args":[…],"kwargs":{…}}
@@ -66,7 +70,7 @@ func (f *sseForm) event(dst []byte, seq uint64, e event) ([]byte, error) {
 		f.data, err = appendBare(f.data[:0], e.payload)
 	} else {
 		f.data, err = appendArguments(append(f.data[:0], '{'), e.payload)
-		f.data = append(f.data, '}')
+		f.data = append(appendNotes(f.data, e.notes), '}')
 	}
 	if err != nil {
 		return dst, err
@@ -75,6 +79,11 @@ func (f *sseForm) event(dst []byte, seq uint64, e event) ([]byte, error) {
 		f.ends(seq)
 	}
 	return f.append(dst, eventName(e.kind), seq), nil
+}
+
+func (f *sseForm) acknowledged(dst []byte, seq uint64) ([]byte, bool) {
+	f.data = append(f.data[:0], "{}"...)
+	return f.append(dst, "acknowledged", seq), true
 }
 
 func (f *sseForm) failure(dst []byte, seq uint64, p *problem.Problem) ([]byte, bool) {
@@ -129,12 +138,20 @@ func (f *recordForm) event(dst []byte, seq uint64, e event) ([]byte, error) {
 		dst, err = appendBare(dst, e.payload)
 	} else {
 		dst, err = appendArguments(f.head(dst, eventName(e.kind), seq), e.payload)
-		dst = append(dst, '}')
+		dst = append(appendNotes(dst, e.notes), '}')
 	}
 	if err != nil {
 		return dst[:mark], err
 	}
 	return append(dst, '\n'), nil
+}
+
+func (f *recordForm) acknowledged(dst []byte, seq uint64) ([]byte, bool) {
+	if f.bare {
+		return dst, false
+	}
+	dst = append(dst, f.opening...)
+	return append(f.head(dst, "acknowledged", seq), "}\n"...), true
 }
 
 func (f *recordForm) failure(dst []byte, seq uint64, p *problem.Problem) ([]byte, bool) {
@@ -188,6 +205,8 @@ func (f *arrayForm) event(dst []byte, _ uint64, e event) ([]byte, error) {
 	return dst, nil
 }
 
+func (f *arrayForm) acknowledged(dst []byte, _ uint64) ([]byte, bool) { return dst, false }
+
 func (f *arrayForm) failure(dst []byte, _ uint64, _ *problem.Problem) ([]byte, bool) {
 	return dst, false // the missing bracket says it
 }
@@ -212,6 +231,8 @@ func (rawForm) event(dst []byte, _ uint64, e event) ([]byte, error) {
 	}
 	return dst[:mark], err
 }
+
+func (rawForm) acknowledged(dst []byte, _ uint64) ([]byte, bool) { return dst, false }
 
 func (rawForm) failure(dst []byte, _ uint64, _ *problem.Problem) ([]byte, bool) { return dst, false }
 

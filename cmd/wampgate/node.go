@@ -85,10 +85,14 @@ func (n *node) sayGoodbye(ctx context.Context) {
 func routerConfig(s *settings, log *slog.Logger) router.Config {
 	config := router.Config{Agent: "wampgate/" + version, Log: log, MaxSessions: s.MaxSessions}
 	for _, realm := range s.Realm {
+		disclose, discloseFor := s.disclosure(realm)
 		config.Realms = append(config.Realms, dealer.Config{
 			Realm:            wamp.URI(realm),
 			Strict:           s.Compat == "strict",
-			Disclose:         disclosePolicy(s.Disclose),
+			Disclose:         disclose,
+			DiscloseFor:      discloseFor,
+			Trustlevels:      s.trustlevels(realm),
+			AckTimeout:       s.AckTimeout,
 			KillGrace:        s.KillGrace,
 			MaxRegistrations: s.MaxRegistrations,
 			MaxCalls:         s.MaxCalls,
@@ -104,18 +108,6 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 		})
 	}
 	return config
-}
-
-func disclosePolicy(name string) dealer.DisclosePolicy {
-	switch name {
-	case "either":
-		return dealer.DiscloseEither
-	case "always":
-		return dealer.DiscloseAlways
-	case "never":
-		return dealer.DiscloseNever
-	}
-	return dealer.DiscloseBoth
 }
 
 func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.Config {
@@ -172,7 +164,8 @@ func (n *node) gatewayConfig() gateway.Config {
 func callerRoles() wamp.Roles {
 	return wamp.Roles{Caller: true, CallerFeatures: wamp.FeatureProgressiveCallResults |
 		wamp.FeatureProgressiveCallInvocations | wamp.FeatureCallTimeout |
-		wamp.FeatureCallCanceling | wamp.FeatureCallerIdentification}
+		wamp.FeatureCallCanceling | wamp.FeatureCallerIdentification |
+		wamp.FeaturePayloadPassthruMode}
 }
 
 // allowedHosts returns the host names that requests may ask for; nil means any.

@@ -25,11 +25,13 @@ type settings struct {
 	PublicURL       string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
 	WSOrigins       []string `group:"Addresses" name:"ws-origins" placeholder:"HOST" help:"Other hosts whose pages may open a WebSocket, such as *.example.com."`
 
-	Realm    []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
-	Compat   string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
-	Disclose string   `group:"Access" default:"both" enum:"both,either,always,never" help:"Who must agree before a callee is told its caller: ${enum}."`
-	MetaKill bool     `group:"Access" negatable:"" default:"${metakill}" help:"Let WAMP clients kill sessions and remove callees (wamp.session.kill and others)."`
-	MetaHTTP bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
+	Realm       []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
+	Compat      string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
+	Disclose    string   `group:"Access" default:"both" enum:"both,either,always,never" help:"Who must agree before a callee is told its caller: ${enum}."`
+	DiscloseFor []string `group:"Access" placeholder:"RULE" help:"Exceptions, such as com.example.p=never, prefix:com.example.=either, or realm2#=always for a realm."`
+	MetaKill    bool     `group:"Access" negatable:"" default:"${metakill}" help:"Let WAMP clients kill sessions and remove callees (wamp.session.kill and others)."`
+	MetaHTTP    bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
+	Trustlevel  []string `group:"Access" placeholder:"RULE" help:"Trust level that callees are told, such as prefix:com.example.=1, or com.example.pay@admin=3 for a role."`
 
 	MaxBody          size `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
 	MaxFrame         size `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
@@ -47,6 +49,7 @@ type settings struct {
 	CallTimeout   time.Duration `group:"Timeouts" default:"30s" help:"Time an HTTP call has unless it asks for another."`
 	StreamTimeout time.Duration `group:"Timeouts" default:"10m" help:"The same for calls with a streamed request or answer."`
 	MaxTimeout    time.Duration `group:"Timeouts" default:"1h" help:"The most that an HTTP call may ask for."`
+	AckTimeout    time.Duration `group:"Timeouts" default:"5s" help:"How long a call that wants an acknowledgement waits for it."`
 	KillGrace     time.Duration `group:"Timeouts" default:"5s" help:"How long a canceled call waits for its callee's word."`
 	MaxWait       time.Duration `group:"Timeouts" default:"10s" help:"How long a call waits for a callee that is not busy."`
 	Handover      time.Duration `group:"Timeouts" name:"handover-timeout" default:"5s" help:"How long calls of a shard that moves wait for its old owner."`
@@ -79,6 +82,8 @@ func (s *settings) faults() []fault {
 	add("rawsocket-listen", rawSocketFault(s.RawSocketListen))
 	add("public-url", publicURLFault(s.PublicURL))
 	add("realm", realmsFault(s.Realm))
+	add("disclose-for", discloseFault(s.DiscloseFor, s.Realm))
+	add("trustlevel", trustFault(s.Trustlevel, s.Realm))
 	all = append(all, s.limitFaults()...)
 	for name, d := range map[string]time.Duration{"call-timeout": s.CallTimeout, "stream-timeout": s.StreamTimeout} {
 		if d > s.MaxTimeout {
@@ -153,7 +158,8 @@ func (s *settings) limitFaults() []fault {
 		"max-subscriptions": int64(s.MaxSubscriptions),
 		"max-calls-each":    int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
 		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),
-		"kill-grace": int64(s.KillGrace), "handover-timeout": int64(s.Handover), "hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
+		"ack-timeout": int64(s.AckTimeout), "kill-grace": int64(s.KillGrace), "handover-timeout": int64(s.Handover),
+		"hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
 		"ping-timeout": int64(s.PingTimeout), "stall-timeout": int64(s.StallTimeout), "write-timeout": int64(s.WriteTimeout),
 		"drain": int64(s.Drain) + 1,
 	} {

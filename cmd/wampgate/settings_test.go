@@ -89,6 +89,37 @@ func TestConfiguration(t *testing.T) {
 				`default: stream-timeout: 10m0s is more than max-timeout, 5m0s`,
 			},
 		},
+		"disclosure": {
+			file: "anonymous: true\ndisclose-for: [com.example.p]\n",
+			want: []string{`FILE:2: disclose-for: "com.example.p" is not [REALM#][MATCH:]PATTERN=VALUE, such as prefix:com.example.=never`},
+		},
+		"disclosure to nobody known": {
+			file: "anonymous: true\ndisclose-for: ['prefix:com.example.=perhaps']\n",
+			want: []string{`FILE:2: disclose-for: prefix:com.example.=perhaps: "perhaps" is none of both, either, always, never`},
+		},
+		"disclosure in no realm": {
+			file: "anonymous: true\nrealm: [a, b]\ndisclose-for: ['b#=never', 'c#=never']\n",
+			want: []string{`FILE:3: disclose-for: c#=never: there is no realm "c"`},
+		},
+		"disclosure for no URI": {
+			args: []string{"--anonymous", "--disclose-for", "com..log=never"},
+			want: []string{`--disclose-for: disclose-for: com..log=never: "com..log" is not a URI, or pattern, to be matched with exact`},
+		},
+		"disclosure twice": {
+			env:  []string{"WAMPGATE_ANONYMOUS=true", "WAMPGATE_DISCLOSE_FOR=com.p=never,exact:com.p=always"},
+			want: []string{"WAMPGATE_DISCLOSE_FOR: disclose-for: exact:com.p=always: its pattern is there twice"},
+		},
+		"trust": {
+			file: "anonymous: true\ntrustlevel: [com.p@admin=1, com.p=1, com.p@admin=2]\n",
+			want: []string{`FILE:2: trustlevel: com.p@admin=2: its pattern is there twice`},
+		},
+		"too much trust": {
+			file: "anonymous: true\ntrustlevel: [com.p@admin=-1]\nack-timeout: 0s\n",
+			want: []string{
+				`FILE:3: ack-timeout: is too small`,
+				`FILE:2: trustlevel: com.p@admin=-1: "-1" is not a whole number from 0`,
+			},
+		},
 		"realm twice": {
 			args: []string{"--realm", "a,b,a"},
 			want: []string{`--realm: realm: "a" is there twice`},
@@ -179,7 +210,10 @@ func TestPrecedence(t *testing.T) {
 // of values that need quotes in YAML.
 func TestConfigurationReadsWhatItWrites(t *testing.T) {
 	t.Parallel()
-	args := []string{"--anonymous", "--ws-origins", "*.example.com,x#y", "--public-url", "https://gw.example.com", "--admin-listen", "", "--realm", "a,b.c"}
+	args := []string{
+		"--anonymous", "--ws-origins", "*.example.com,x#y", "--public-url", "https://gw.example.com", "--admin-listen", "", "--realm", "a,b.c",
+		"--disclose-for", "prefix:com.example.=never,a#wildcard:com..log=always,b.c#=either",
+	}
 	first := runWith(soon(t), nil, append([]string{"check-config"}, args...)...)
 	second := runWith(soon(t), nil, "check-config", "-c", writeFile(t, "wampgate.yaml", first.stdout))
 	if second.code != exitOK {
@@ -193,7 +227,7 @@ func TestConfigurationReadsWhatItWrites(t *testing.T) {
 func withoutComments(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i], _, _ = strings.Cut(line, "  # ")
+		lines[i], _, _ = strings.Cut(line, " # ")
 		lines[i] = strings.TrimSpace(lines[i])
 	}
 	return strings.Join(lines, "\n")

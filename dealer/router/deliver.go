@@ -47,9 +47,19 @@ func (r *realm) push(b *Batch, now time.Time, out []dealer.Delivery, from *Sessi
 			continue
 		}
 		b.mark(s)
+		if s.local {
+			r.received(b, now, s, d.Message)
+		}
 		if from != nil && from != s {
 			b.wait(s, r.patience(d.Message))
 		}
+	}
+}
+
+// received reports that s, which is inside the process, has m.
+func (r *realm) received(b *Batch, now time.Time, s *Session, m wamp.Message) {
+	if inv, ok := m.(*wamp.Invocation); ok && inv.Receipt != 0 {
+		r.push(b, now, r.dealer.Acknowledged(s.id, inv.Request), nil)
 	}
 }
 

@@ -19,6 +19,10 @@ const Anonymous = "anonymous"
 type TransportInfo struct {
 	Peer       string // the other side's address, for logs
 	Serializer wamp.Serializer
+
+	// Acknowledges says that the peer's receiving of an INVOCATION with a
+	// Receipt is reported with [Session.Acknowledged].
+	Acknowledges bool
 }
 
 // NewAbort returns an ABORT with a text for people.
@@ -34,7 +38,7 @@ func (r *Router) Join(hello *wamp.Hello, t TransportInfo, out Outbox) (*Session,
 	if abort != nil {
 		return nil, abort
 	}
-	s := &Session{realm: realm, out: out, identity: wamp.Identity{
+	s := &Session{realm: realm, out: out, acknowledges: t.Acknowledges, identity: wamp.Identity{
 		Authid:       rand.Text(),
 		Authrole:     Anonymous,
 		Authmethod:   Anonymous,
@@ -50,10 +54,10 @@ func (r *Router) Join(hello *wamp.Hello, t TransportInfo, out Outbox) (*Session,
 }
 
 // JoinLocal opens a session for a peer inside the process, which gets no
-// WELCOME. It fails if there is no such realm, no room, or the router shuts
+// WELCOME; it has received what out takes. It fails if there is no such realm, no room, or the router shuts
 // down (wraps [ErrShutdown]).
 func (r *Router) JoinLocal(realm wamp.URI, id wamp.Identity, roles wamp.Roles, agent string, out Outbox) (*Session, error) {
-	s := &Session{realm: r.realms[realm], out: out, identity: id, local: true}
+	s := &Session{realm: r.realms[realm], out: out, identity: id, local: true, acknowledges: true}
 	if s.realm == nil {
 		return nil, fmt.Errorf("join realm %q: no such realm", realm)
 	}

@@ -35,6 +35,9 @@ type Outbox interface {
 	// belongs to; any other error, and ErrFull for a message that a peer
 	// cannot do without, ends the session. An outbox that finds out later that
 	// it cannot send what it took reports it with [Session.Undeliverable].
+	//
+	// An INVOCATION with a Receipt comes only to outboxes of sessions that
+	// joined with [TransportInfo.Acknowledges].
 	Push(m wamp.Message) error
 
 	// Flush starts sending what was pushed. It is called without a lock, and

@@ -62,7 +62,7 @@ func (r *realm) enter(now time.Time, s *Session, roles wamp.Roles, agent string,
 	if r.closing {
 		return ErrShutdown
 	}
-	peer := dealer.Peer{ID: s.id, Identity: s.identity, Roles: roles, Agent: agent, Local: s.local}
+	peer := dealer.Peer{ID: s.id, Identity: s.identity, Roles: roles, Agent: agent, Local: s.local, Acknowledges: s.acknowledges}
 	if err := r.dealer.Join(peer); err != nil {
 		return err
 	}
@@ -136,6 +136,18 @@ func (r *realm) undeliverable(b *Batch, s *Session, m wamp.Message, err error) {
 	if s.state == stateJoined {
 		r.refused(b, now, s, m, err)
 		r.leaveGone(b, now)
+	}
+	r.unlock(b, now)
+}
+
+// acknowledged notes that s has received an INVOCATION. Nobody waits for those
+// who are told.
+func (r *realm) acknowledged(b *Batch, s *Session, invocation wamp.ID) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.crashOnPanic(wamp.TypeInvocation)
+	if s.state == stateJoined {
+		r.deliver(b, now, r.dealer.Acknowledged(s.id, invocation), nil)
 	}
 	r.unlock(b, now)
 }

@@ -17,6 +17,8 @@ type Session struct {
 	out      Outbox
 	local    bool
 
+	acknowledges bool // receipts are reported
+
 	gaveUp atomic.Bool // senders have waited in vain for out to drain
 
 	// Guarded by realm.mu.
@@ -77,6 +79,13 @@ func (s *Session) Submit(ctx context.Context, m wamp.Message) error {
 // session is cut off. The caller flushes b.
 func (s *Session) Undeliverable(b *Batch, m wamp.Message, err error) {
 	s.realm.undeliverable(b, s, m, err)
+}
+
+// Acknowledged tells the dealer that the peer has received an INVOCATION with a
+// Receipt, and with it all that were sent before. News of others is ignored.
+// The caller flushes b.
+func (s *Session) Acknowledged(b *Batch, invocation wamp.ID) {
+	s.realm.acknowledged(b, s, invocation)
 }
 
 // Abort ends the session with an ABORT to the peer, whose message is text.

@@ -74,7 +74,7 @@ func (f format) appendElement(dst []byte, m wamp.Message) ([]byte, error) {
 	if len(out)-start-header > f.limit {
 		return dst, f.tooLarge()
 	}
-	return seal(out, start, header, f.first), nil
+	return f.appendReceipt(seal(out, start, header, f.first), m), nil
 }
 
 // mergeAll merges the frames in b. It takes b, and returns it if there is

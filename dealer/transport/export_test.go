@@ -16,7 +16,7 @@ type MessageReader struct{ r reader }
 // control.
 func NewMessageReader(conn net.Conn, limit int, control func([]byte) error) *MessageReader {
 	s := newSocket(conn, func() {}, &inputPool{})
-	return &MessageReader{reader{socket: s, limit: limit, buffers: &bufferPool{}, control: control}}
+	return &MessageReader{reader{socket: s, limit: limit, buffers: &bufferPool{}, control: control, ponged: func([]byte) {}}}
 }
 
 // RawSocket makes m read RawSocket frames.
@@ -47,7 +47,7 @@ func Merge(s wamp.Serializer, limit int, payloads ...string) []byte {
 	b := &buffer{}
 	for _, p := range payloads {
 		if p == "ping" {
-			b.bytes = append(b.bytes, f.ping()...)
+			b.bytes = append(b.bytes, f.ping(receipt{})...)
 			continue
 		}
 		var blank [maxHeader]byte

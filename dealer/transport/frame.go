@@ -49,10 +49,14 @@ func newFormat(s wamp.Serializer, framing framing, limit int) format {
 // opcode returns the opcode of the WebSocket messages of both sides.
 func (f format) opcode() byte { return f.first & maskOpcode }
 
-// ping returns a frame that the peer answers. The one of RawSocket has a
-// payload: autobahn-js answers one without only when something follows.
-func (f format) ping() []byte {
-	if f.framing == rawSocket {
+// ping returns a frame that the peer answers, and so gives the receipt again
+// that was asked for last. The one of RawSocket has a payload in any case:
+// autobahn-js answers one without only when something follows.
+func (f format) ping(last receipt) []byte {
+	switch {
+	case last != receipt{}:
+		return f.appendPing(nil, last)
+	case f.framing == rawSocket:
 		return appendPrefixed(nil, prefixPing, []byte("ping"))
 	}
 	return []byte{framePing, 0}
@@ -79,7 +83,7 @@ func (f format) append(dst []byte, m wamp.Message) ([]byte, error) {
 	if size > f.limit {
 		return dst, f.tooLarge()
 	}
-	return seal(out, start, header, f.first), nil
+	return f.appendReceipt(seal(out, start, header, f.first), m), nil
 }
 
 func (f format) tooLarge() error {

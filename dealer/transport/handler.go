@@ -84,7 +84,7 @@ func (h *Handler) open(p *peer, conn net.Conn, f format) {
 	defer h.mu.Unlock()
 	p.out = newOutbox(conn, f, &h.config, &h.buffers)
 	p.socket = newSocket(conn, p.batch.Flush, &h.inputs)
-	p.reader = reader{socket: p.socket, limit: h.config.MaxFrame, buffers: &h.buffers, control: p.out.control}
+	p.reader = reader{socket: p.socket, limit: h.config.MaxFrame, buffers: &h.buffers, control: p.out.control, ponged: p.pong}
 	if h.closing {
 		p.out.Close(router.ErrShutdown)
 	}

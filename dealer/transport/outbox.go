@@ -46,6 +46,7 @@ type outbox struct {
 	sending bool // somebody writes
 	again   bool // Flush was called meanwhile
 	waiters []waiter
+	asked   receipt       // for last
 	closing error         // why nothing is pushed any more
 	dead    bool          // nothing is sent any more either
 	handed  bool          // the writer goroutine is the one that writes
@@ -91,6 +92,9 @@ func (o *outbox) Push(m wamp.Message) error {
 		return err
 	}
 	o.grow(o.queue.size - before)
+	if r := receiptOf(m); r != (receipt{}) {
+		o.asked = r
+	}
 	return nil
 }
 
@@ -223,7 +227,7 @@ func (o *outbox) control(frame []byte) error {
 // ping sends a frame that the peer answers.
 func (o *outbox) ping() error {
 	o.mu.Lock()
-	frame := o.format.ping()
+	frame := o.format.ping(o.asked)
 	o.mu.Unlock()
 	return o.control(frame)
 }

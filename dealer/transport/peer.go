@@ -205,7 +205,7 @@ func (p *peer) hello(m wamp.Message) ending {
 	if !ok {
 		return p.violation(fmt.Sprintf("%v before HELLO", m.Type()))
 	}
-	info := router.TransportInfo{Peer: p.name, Serializer: p.out.format.serializer}
+	info := router.TransportInfo{Peer: p.name, Serializer: p.out.format.serializer, Acknowledges: p.pings()}
 	session, abort := p.config.Router.Join(hello, info, p.out)
 	if abort != nil {
 		return p.abort(abort)

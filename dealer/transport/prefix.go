@@ -79,7 +79,7 @@ func (f format) appendRawSocket(dst []byte, m wamp.Message) ([]byte, error) {
 		return dst, f.tooLarge()
 	}
 	putPrefix(out[start:], prefixMessage, size)
-	return out, nil
+	return f.appendReceipt(out, m), nil
 }
 
 // nextPrefixed is next for RawSocket frames. The peer's PINGs are bounded as
@@ -104,6 +104,8 @@ func (r *reader) nextPrefixed() (opcode byte, message []byte, err error) {
 			if err := r.control(appendPrefixed(nil, prefixPong, message)); err != nil {
 				return 0, nil, err
 			}
+		case opPong:
+			r.ponged(message)
 		}
 		r.release()
 	}

@@ -16,6 +16,7 @@ type reader struct {
 	limit     int  // bytes of a message
 	buffers   *bufferPool
 	control   func(frame []byte) error // sends a control frame, and does not keep it
+	ponged    func(payload []byte)     // is told of each pong
 
 	opcode  byte    // of the message that is being collected, 0 if none is
 	message *buffer // as much of it as has come
@@ -136,6 +137,8 @@ func (r *reader) answer(h header) error {
 	case opPing:
 		frame := append(r.pong[:0], framePong, byte(len(payload))) //nolint:gosec // at most maxControl
 		return r.control(append(frame, payload...))
+	case opPong:
+		r.ponged(payload)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func TestAppend(t *testing.T) {
 		{
 			&wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
 				Timeout: 1, ReceiveProgress: true, Progress: true, DiscloseMe: true, Custom: wamp.Dict{"_z": nil, "_a": wamp.Dict{"k": 1.0}},
-				TrustLevel: "persistent", RoutingKey: "n7", PassthruScheme: "x_a", RunMode: wamp.RunAll,
+				TrustLevel: "persistent", RoutingKey: "n7", Passthru: &wamp.Passthru{Scheme: "x_a"}, RunMode: wamp.RunAll,
 			}},
 			`[48,1,{"_a":{"k":1.0},"_z":null,"disclose_me":true,"ppt_scheme":"x_a","progress":true,"receive_progress":true,"rkey":7,"runmode":"all",` +
 				`"timeout":1,"trust_level":"persistent"},"p"]`,
@@ -47,6 +47,10 @@ func TestAppend(t *testing.T) {
 		{&wamp.Cancel{Request: 1, Mode: wamp.CancelSkip}, `[49,1,{"mode":"skip"}]`},
 		{&wamp.Result{Request: 1}, `[50,1,{}]`},
 		{&wamp.Result{Request: 1, Details: wamp.ResultDetails{Progress: true, Custom: wamp.Dict{"_a": true}}}, `[50,1,{"_a":true,"progress":true}]`},
+		{
+			&wamp.Result{Request: 1, Details: wamp.ResultDetails{Acknowledged: true, Passthru: &wamp.Passthru{Scheme: "x_a", KeyID: "k"}}},
+			`[50,1,{"acknowledged":true,"ppt_keyid":"k","ppt_scheme":"x_a"}]`,
+		},
 		{&wamp.Register{Request: 1, Procedure: "p"}, `[64,1,{},"p"]`},
 		{
 			&wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{
@@ -76,9 +80,16 @@ func TestAppend(t *testing.T) {
 		},
 		{&wamp.Invocation{Request: 1, Registration: 2, Shard: &wamp.ShardDetails{ID: "a", Key: "b\x01", Slot: 4, Epoch: 5}}, `[68,1,2,{"rkey":"\u0000AQ==","shard":{"epoch":5,"slot":4},"shard_id":"a"}]`},
 		{&wamp.Invocation{Request: 1, Registration: 2, Shard: &wamp.ShardDetails{ID: "a", Slot: -1, Epoch: 5}}, `[68,1,2,{"shard":{"epoch":5},"shard_id":"a"}]`},
+		{
+			&wamp.Invocation{Request: 1, Registration: 2, Receipt: 3, Details: wamp.InvocationDetails{
+				HasTrustlevel: true, Passthru: &wamp.Passthru{Scheme: "wamp", Serializer: "cbor", Cipher: "aes256gcm", KeyID: "k"},
+			}},
+			`[68,1,2,{"ppt_cipher":"aes256gcm","ppt_keyid":"k","ppt_scheme":"wamp","ppt_serializer":"cbor","trustlevel":0}]`,
+		},
 		{&wamp.Interrupt{Request: 1}, `[69,1,{}]`},
 		{&wamp.Interrupt{Request: 1, Mode: wamp.CancelKillNoWait, Reason: wamp.ErrTimeout}, `[69,1,{"mode":"killnowait","reason":"wamp.error.timeout"}]`},
 		{&wamp.Yield{Request: 1, Options: wamp.YieldOptions{Progress: true}}, `[70,1,{"progress":true}]`},
+		{&wamp.Yield{Request: 1, Options: wamp.YieldOptions{Passthru: &wamp.Passthru{Scheme: "x_a"}}}, `[70,1,{"ppt_scheme":"x_a"}]`},
 	}
 	for _, tt := range tests {
 		if got := string(mustAppend(t, wamp.JSON, tt.m)); got != tt.want {

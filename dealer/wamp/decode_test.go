@@ -62,7 +62,27 @@ func callFrames() []decoded {
 			}},
 		},
 		{`[48,1,{"trust_level":"persistent","rkey":"k","ppt_scheme":"x_a"},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
-			TrustLevel: "persistent", RoutingKey: wamp.StringKey("k"), PassthruScheme: "x_a",
+			TrustLevel: "persistent", RoutingKey: wamp.StringKey("k"), Passthru: &wamp.Passthru{Scheme: "x_a"},
+		}}},
+		{`[48,1,{"ppt_keyid":"k","ppt_cipher":"aes256gcm","ppt_scheme":"wamp","ppt_serializer":"cbor","ppt_other":[]},"p"]`, &wamp.Call{
+			Request: 1, Procedure: "p", Options: wamp.CallOptions{
+				Passthru: &wamp.Passthru{Scheme: "wamp", Serializer: "cbor", Cipher: "aes256gcm", KeyID: "k"},
+			},
+		}},
+		{`[48,1,{"passthru":true},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
+			Passthru: &wamp.Passthru{Scheme: "x_passthru", Serializer: "native"},
+		}}},
+		{`[48,1,{"_passthru":true,"ppt_scheme":"x_a"},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
+			Passthru: &wamp.Passthru{Scheme: "x_a"},
+		}}},
+		{`[48,1,{"passthru":false,"_passthru":null},"p"]`, &wamp.Call{Request: 1, Procedure: "p"}},
+		{`[48,1,{"ppt_scheme":"","ppt_serializer":"cbor"},"p"]`, &wamp.Call{Request: 1, Procedure: "p"}},
+		{`[70,1,{"ppt_scheme":"x_a","acknowledged":true}]`, &wamp.Yield{Request: 1, Options: wamp.YieldOptions{Passthru: &wamp.Passthru{Scheme: "x_a"}}}},
+		{`[50,1,{"ppt_scheme":"x_a","acknowledged":true,"other":1}]`, &wamp.Result{Request: 1, Details: wamp.ResultDetails{
+			Acknowledged: true, Passthru: &wamp.Passthru{Scheme: "x_a"},
+		}}},
+		{`[68,1,2,{"ppt_scheme":"x_a","trustlevel":0,"other":1}]`, &wamp.Invocation{Request: 1, Registration: 2, Details: wamp.InvocationDetails{
+			HasTrustlevel: true, Passthru: &wamp.Passthru{Scheme: "x_a"},
 		}}},
 		{`[48,1,{"_trust_level":"best_effort","shard_key":18446744073709551615},"p"]`, &wamp.Call{Request: 1, Procedure: "p", Options: wamp.CallOptions{
 			TrustLevel: "best_effort", RoutingKey: "n18446744073709551615",
@@ -87,7 +107,7 @@ func callFrames() []decoded {
 		{
 			`[68,1,7,{"procedure":"a.b","receive_progress":true,"progress":true,"timeout":9,"caller":5,"caller_authid":"x","caller_authrole":"y","_z":1,"trustlevel":3},["v"]]`,
 			&wamp.Invocation{Request: 1, Registration: 7, Payload: jsonPayload(`["v"]`, ``), Details: wamp.InvocationDetails{
-				Procedure: "a.b", ReceiveProgress: true, Progress: true, Timeout: 9, Caller: 5, CallerAuthid: "x", CallerAuthrole: "y", Custom: wamp.Dict{"_z": int64(1)},
+				Procedure: "a.b", ReceiveProgress: true, Progress: true, Timeout: 9, Caller: 5, CallerAuthid: "x", CallerAuthrole: "y", HasTrustlevel: true, Trustlevel: 3, Custom: wamp.Dict{"_z": int64(1)},
 			}},
 		},
 		{
@@ -287,6 +307,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{`[48,1,{"progress":1},"p"]`, "CALL: Options.progress must be a bool, not a number"},
 		{`[48,1,{"receive_progress":"true"},"p"]`, "CALL: Options.receive_progress must be a bool"},
 		{`[48,1,{"disclose_me":[]},"p"]`, "CALL: Options.disclose_me must be a bool"},
+		{`[48,1,{"ppt_scheme":7},"p"]`, "CALL: ppt_scheme must be a string, not a number"},
+		{`[48,1,{"ppt_scheme":"x_a","ppt_serializer":1.5},"p"]`, "CALL: ppt_serializer must be a string, not a number"},
+		{`[70,1,{"ppt_cipher":[]}]`, "YIELD: ppt_cipher must be a string, not a list"},
+		{`[70,1,{"ppt_keyid":{}}]`, "YIELD: ppt_keyid must be a string, not a dict"},
+		{`[48,1,{"passthru":"yes"},"p"]`, "CALL: Options.passthru must be a bool, not a string"},
+		{`[68,1,2,{"trustlevel":-1}]`, "INVOCATION: Details.trustlevel must be an integer from 0 to 2147483647"},
 		{`[49,1,{"mode":1}]`, "CANCEL: Options.mode must be a string"},
 		{`[49,1,{},[]]`, "CANCEL: too many elements"},
 		{`[50,1,{"progress":0}]`, "RESULT: Details.progress must be a bool"},

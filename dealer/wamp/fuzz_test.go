@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -32,16 +33,32 @@ func messages() []string {
 		`[36,1,2,{"publisher":7},[true],{}]`,
 		`[48,1,{"timeout":5000,"receive_progress":true,"progress":true,"disclose_me":true,"_custom":[1,{"a":"\ud83d\ude00"}]},"com.p",[1,-2,2.5,1e300,"x\n","\u0000AQID",[],{}],{"k":18446744073709551615}]`,
 		`[48,9007199254740992,{},"p","\u0000AQID"]`,
+		`[48,1,{"trust_level":"acknowledged","ppt_scheme":"x_a","ppt_serializer":"cbor","ppt_cipher":"aes256gcm","ppt_keyid":"k"},"p",["\u0000AQID"]]`,
+		`[48,1,{"passthru":true,"ppt_scheme":null,"ppt_keyid":"","rkey":7},"p"]`,
 		`[49,1,{"mode":"killnowait"}]`,
 		`[50,1,{"progress":true},[],{"a":false}]`,
+		`[50,1,{"progress":true,"acknowledged":true,"ppt_scheme":"mqtt"}]`,
 		`[64,1,{"match":"wildcard","invoke":"roundrobin","disclose_caller":true,"_forward_timeout":true},"a..c"]`,
 		`[65,1,2]`,
 		`[66,1,2]`,
 		`[67,0,{"registration":3,"reason":"wamp.error.unregistered"}]`,
 		`[68,1,2,{"procedure":"a.b","caller":3,"caller_authid":"x","caller_authrole":"y","timeout":1,"progress":true,"receive_progress":true},["x"]]`,
+		`[68,1,2,{"trustlevel":3,"ppt_scheme":"wamp","ppt_serializer":"cbor"},["\u0000AQID"]]`,
 		`[69,1,{"mode":"kill","reason":"wamp.error.canceled"}]`,
 		`[70,1,{"_note":{"deep":[[[1]]]}},[1.0,9007199254740993,123456789012345678901234567890]]`,
+		`[70,1,{"ppt_scheme":"x_a"},["\u0000AQID"]]`,
 		`[ 48 , 1.0 , { "timeout" : null } , "p" , [ ] , { "a" : [ ] } ]`,
+	}
+}
+
+// oddOptions are messages whose options are not what they should be.
+func oddOptions() []string {
+	return []string{
+		`[48,1,{"ppt_scheme":7,"ppt_serializer":1.5,"ppt_cipher":[],"ppt_keyid":{"k":null}},"p",[1]]`,
+		`[48,1,{"ppt_scheme":"x_a","ppt_serializer":true,"passthru":1,"trust_level":0},"p","\u0000AQID"]`,
+		`[68,1,2,{"trustlevel":-1,"ppt_scheme":["x_a"]}]`,
+		`[70,1,{"ppt_scheme":{},"ppt_keyid":18446744073709551615},[[]]]`,
+		`[8,68,1,{"ppt_scheme":7,"acknowledged":"yes"},"e"]`,
 	}
 }
 
@@ -68,7 +85,7 @@ func binaryQuirks() map[wamp.Serializer][]string {
 
 func seedFrames(f *testing.F, s wamp.Serializer) {
 	f.Helper()
-	for _, m := range messages() {
+	for _, m := range append(messages(), oddOptions()...) {
 		b, err := wamp.Transcode(nil, s, []byte(m), wamp.JSON)
 		if errors.Is(err, wamp.ErrUntranscodable) {
 			continue // the integer of more than 64 bits
@@ -135,7 +152,12 @@ func decodeLaws(t *testing.T, s wamp.Serializer, frame []byte) {
 
 // sameMessage compares messages that may hold NaN.
 func sameMessage(a, b wamp.Message) bool {
-	return reflect.DeepEqual(a, b) || fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b)
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	address := regexp.MustCompile(`\(0x[0-9a-f]+\)`) // of a Passthru
+	text := func(m wamp.Message) string { return address.ReplaceAllString(fmt.Sprintf("%#v", m), "") }
+	return text(a) == text(b)
 }
 
 func crossLaws(t *testing.T, to wamp.Serializer, m wamp.Message) {

@@ -21,7 +21,7 @@ func (c *codec) cancel(m *Cancel) {
 func (c *codec) result(m *Result) {
 	c.open(TypeResult, 3+m.Payload.elements())
 	c.id("Request", &m.Request)
-	c.progressDict("Details", "Details.progress", &m.Details.Progress, &m.Details.Custom)
+	c.resultDetails(&m.Details)
 	c.payload(&m.Payload)
 	c.close()
 }
@@ -45,7 +45,7 @@ func (c *codec) interrupt(m *Interrupt) {
 func (c *codec) yield(m *Yield) {
 	c.open(TypeYield, 3+m.Payload.elements())
 	c.id("Request", &m.Request)
-	c.progressDict("Options", "Options.progress", &m.Options.Progress, &m.Options.Custom)
+	c.yieldOptions(&m.Options)
 	c.payload(&m.Payload)
 	c.close()
 }

@@ -271,11 +271,23 @@ type CallOptions struct {
 	RunMode         RunMode // "runmode"; also read from "_runmode"
 
 	// These ask for something that must be granted or refused, never ignored.
-	TrustLevel     string // "trust_level", a delivery guarantee; also read from "_trust_level"
-	RoutingKey     Key    // "rkey"; also read from "shard_key", "_shard_key", "_rkey"
-	PassthruScheme string // "ppt_scheme"
+	TrustLevel string    // "trust_level", a delivery guarantee; also read from "_trust_level"
+	RoutingKey Key       // "rkey"; also read from "shard_key", "_shard_key", "_rkey"
+	Passthru   *Passthru // nil if not in use; also read from "passthru" and "_passthru"
 
 	Custom Dict // other keys that begin with "_", forwarded to the callee; nil if none
+}
+
+// Passthru says how a payload in payload passthru mode is encoded, between the
+// caller and the callee: nobody on the way reads it (spec, "Payload Passthru
+// Mode"). It is not changed once it is in a message.
+type Passthru struct {
+	Scheme     string // "ppt_scheme"; not empty
+	Serializer string // "ppt_serializer"
+	Cipher     string // "ppt_cipher"
+	KeyID      string // "ppt_keyid"
+
+	plain bool // the option "passthru" was read; false in a message
 }
 
 // CancelMode says how a call is to be cancelled (spec, "Call Canceling").
@@ -324,7 +336,9 @@ type Result struct {
 
 // ResultDetails are the details of a Result.
 type ResultDetails struct {
-	Progress bool // more results follow
+	Progress     bool      // more results follow
+	Acknowledged bool      // the callee has received the call, which had asked for that
+	Passthru     *Passthru // nil if not in use
 
 	Custom Dict // keys that begin with "_"; nil if none
 }
@@ -439,6 +453,11 @@ type Invocation struct {
 	Details      InvocationDetails
 	Shard        *ShardDetails // more of Details; nil unless the registration is sharded
 	Payload      Payload
+
+	// Receipt is the session that is to report that it has received the
+	// message, or 0 if nobody asks. It never goes over the wire by itself: the
+	// session's transport sees to it.
+	Receipt ID
 }
 
 // InvocationDetails are the details of an Invocation.
@@ -446,11 +465,15 @@ type InvocationDetails struct {
 	Procedure       URI
 	ReceiveProgress bool
 	Progress        bool  // more chunks follow
+	HasTrustlevel   bool  // Trustlevel is given
+	Trustlevel      int32 // from 0, that the router assigned; no guarantee of delivery
 	Timeout         int64 // milliseconds; 0 means not forwarded
 
 	Caller         ID // 0 means not disclosed
 	CallerAuthid   string
 	CallerAuthrole string
+
+	Passthru *Passthru // nil if not in use
 
 	Custom Dict // keys that begin with "_"; nil if none
 }
@@ -473,7 +496,8 @@ type Yield struct {
 
 // YieldOptions are the options of a Yield.
 type YieldOptions struct {
-	Progress bool // more answers follow
+	Progress bool      // more answers follow
+	Passthru *Passthru // nil if not in use
 
 	Custom Dict // keys that begin with "_", forwarded to the caller; nil if none
 }

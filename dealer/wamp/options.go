@@ -27,6 +27,7 @@ func (c *codec) callOptions(o *CallOptions) {
 			c.rareCallOption(key, o)
 		}
 	}
+	o.Passthru = o.Passthru.inUse()
 }
 
 // rareCallOption reads the options that most calls do without.
@@ -38,20 +39,22 @@ func (c *codec) rareCallOption(key []byte, o *CallOptions) {
 		c.key("Options.rkey", &o.RoutingKey)
 	case "runmode", "_runmode":
 		c.runMode("Options.runmode", &o.RunMode)
-	case "ppt_scheme":
-		c.optionalString("Options.ppt_scheme", &o.PassthruScheme)
+	case "passthru", "_passthru":
+		c.plainPassthru("Options.passthru", &o.Passthru)
 	default:
-		c.custom(key, &o.Custom)
+		if !c.passthru(key, &o.Passthru) {
+			c.custom(key, &o.Custom)
+		}
 	}
 }
 
 func (c *codec) writeCallOptions(o *CallOptions) {
 	w := &c.out
-	w.openMap(len(o.Custom) + count(o.DiscloseMe, o.PassthruScheme != "", o.Progress, o.ReceiveProgress,
+	w.openMap(len(o.Custom) + o.Passthru.size() + count(o.DiscloseMe, o.Progress, o.ReceiveProgress,
 		o.RoutingKey != "", o.RunMode != RunDefault, o.Timeout != 0, o.TrustLevel != ""))
 	w.entries(o.Custom, 2)
 	w.flag("disclose_me", o.DiscloseMe)
-	w.text("ppt_scheme", o.PassthruScheme)
+	w.passthru(o.Passthru)
 	w.flag("progress", o.Progress)
 	w.flag("receive_progress", o.ReceiveProgress)
 	w.writeKey("rkey", o.RoutingKey)
@@ -61,22 +64,52 @@ func (c *codec) writeCallOptions(o *CallOptions) {
 	w.closeMap()
 }
 
-// progressDict visits the options of YIELD and the details of RESULT.
-func (c *codec) progressDict(what, option string, progress *bool, custom *Dict) {
+// yieldOptions visits the options of YIELD.
+func (c *codec) yieldOptions(o *YieldOptions) {
 	if !c.reading {
-		c.out.openMap(len(*custom) + count(*progress))
-		c.out.entries(*custom, 2)
-		c.out.flag("progress", *progress)
-		c.out.closeMap()
+		w := &c.out
+		w.openMap(len(o.Custom) + o.Passthru.size() + count(o.Progress))
+		w.entries(o.Custom, 2)
+		w.passthru(o.Passthru)
+		w.flag("progress", o.Progress)
+		w.closeMap()
 		return
 	}
-	for e := c.openDict(what); c.in.next(&e); {
+	for e := c.openDict("Options"); c.in.next(&e); {
 		if key := c.in.key(); string(key) == "progress" {
-			c.bool(option, progress)
-		} else {
-			c.custom(key, custom)
+			c.bool("Options.progress", &o.Progress)
+		} else if !c.passthru(key, &o.Passthru) {
+			c.custom(key, &o.Custom)
 		}
 	}
+	o.Passthru = o.Passthru.inUse()
+}
+
+// resultDetails visits the details of RESULT.
+func (c *codec) resultDetails(d *ResultDetails) {
+	if !c.reading {
+		w := &c.out
+		w.openMap(len(d.Custom) + d.Passthru.size() + count(d.Acknowledged, d.Progress))
+		w.entries(d.Custom, 2)
+		w.flag("acknowledged", d.Acknowledged)
+		w.passthru(d.Passthru)
+		w.flag("progress", d.Progress)
+		w.closeMap()
+		return
+	}
+	for e := c.openDict("Details"); c.in.next(&e); {
+		switch key := c.in.key(); string(key) {
+		case "progress":
+			c.bool("Details.progress", &d.Progress)
+		case "acknowledged":
+			c.bool("Details.acknowledged", &d.Acknowledged)
+		default:
+			if !c.passthru(key, &d.Passthru) {
+				c.custom(key, &d.Custom)
+			}
+		}
+	}
+	d.Passthru = d.Passthru.inUse()
 }
 
 func (c *codec) invocationDetails(d *InvocationDetails, shard **ShardDetails) {
@@ -100,18 +133,27 @@ func (c *codec) invocationDetails(d *InvocationDetails, shard **ShardDetails) {
 			c.optionalString("Details.caller_authid", &d.CallerAuthid)
 		case "caller_authrole":
 			c.optionalString("Details.caller_authrole", &d.CallerAuthrole)
+		case "trustlevel":
+			c.trustlevel(d)
 		default:
-			if !c.shardDetail(key, shard) {
+			if !c.shardDetail(key, shard) && !c.passthru(key, &d.Passthru) {
 				c.custom(key, &d.Custom)
 			}
 		}
+	}
+	d.Passthru = d.Passthru.inUse()
+}
+
+func (c *codec) trustlevel(d *InvocationDetails) {
+	if n, ok := c.optionalInteger("Details.trustlevel", math.MaxInt32); ok {
+		d.HasTrustlevel, d.Trustlevel = true, int32(n) //nolint:gosec // at most MaxInt32
 	}
 }
 
 func (c *codec) writeInvocationDetails(d *InvocationDetails, shard *ShardDetails) {
 	w := &c.out
-	w.openMap(len(d.Custom) + shard.entries() + count(d.Caller != 0, d.CallerAuthid != "", d.CallerAuthrole != "",
-		d.Procedure != "", d.Progress, d.ReceiveProgress, d.Timeout != 0))
+	w.openMap(len(d.Custom) + d.Passthru.size() + shard.entries() + count(d.Caller != 0, d.CallerAuthid != "", d.CallerAuthrole != "",
+		d.Procedure != "", d.Progress, d.ReceiveProgress, d.Timeout != 0, d.HasTrustlevel))
 	w.entries(d.Custom, 2)
 	if d.Caller != 0 {
 		w.key("caller")
@@ -119,11 +161,16 @@ func (c *codec) writeInvocationDetails(d *InvocationDetails, shard *ShardDetails
 	}
 	w.text("caller_authid", d.CallerAuthid)
 	w.text("caller_authrole", d.CallerAuthrole)
+	w.passthru(d.Passthru)
 	w.text("procedure", string(d.Procedure))
 	w.flag("progress", d.Progress)
 	w.flag("receive_progress", d.ReceiveProgress)
 	w.writeShardDetails(shard)
 	w.milliseconds("timeout", d.Timeout)
+	if d.HasTrustlevel {
+		w.key("trustlevel")
+		w.uint(uint64(max(d.Trustlevel, 0)))
+	}
 	w.closeMap()
 }
 

@@ -25,6 +25,12 @@ const payload = ({ args, kwargs }) => (args || kwargs ? { argsList: args ?? [], 
 const kinds = {
   echo: () => ({ argsList, argsDict }) => ({ argsList: argsList ?? [], argsDict }),
 
+  // opaque answers in payload passthru mode, as it was called.
+  opaque: () => ({ details, argsList, argsDict }) => {
+    const { ppt_scheme, ppt_serializer } = details;
+    return { argsList: argsList ?? [], argsDict, options: { ppt_scheme, ppt_serializer } };
+  },
+
   error: () => ({ argsList, argsDict }) => {
     throw { error: argsList[0], argsList: argsList.slice(1), argsDict };
   },
@@ -81,6 +87,7 @@ run({
       realm,
       ws: Socket,
       serializer: codec,
+      payloadSerializers: Object.fromEntries(Object.entries(serializers).map(([name, S]) => [name, new S()])),
       reconnectInterval: reconnectInterval ?? 60_000,
       onClose: () => say({ event: "closed" }),
       onReconnect: () => say({ event: "reconnecting" }),
