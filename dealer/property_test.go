@@ -28,6 +28,7 @@ import (
 //   - the dealer holds the calls that wait for an answer, and no others.
 func TestDealerIsTheModel(t *testing.T) {
 	t.Parallel()
+	steps := 0
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		t.Repeat(map[string]func(*rapid.T){
@@ -45,10 +46,11 @@ func TestDealerIsTheModel(t *testing.T) {
 			"misbehave":  w.misbehave,
 			"receipt":    w.acknowledge,
 			"advance":    w.advance,
-			"":           w.check,
+			"":           func(t *rapid.T) { steps++; w.check(t) },
 		})
 		w.finish(t)
 	})
+	t.Logf("%d steps", steps)
 }
 
 // A world is a realm, its model, and the clients in it.
