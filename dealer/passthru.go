@@ -31,12 +31,12 @@ func (s *session) answerPassthru(t wamp.MessageType) error {
 // yieldPassthru handles a YIELD in passthru mode as far as it is special. It
 // reports whether the call has ended: the caller has to understand the mode
 // too. The specification would have the callee told, with an ERROR that all
-// clients take for a violation.
+// clients take for a violation. The dealer's own calls take what they get.
 func (d *Dealer) yieldPassthru(now time.Time, s *session, c *call, m *wamp.Yield) (ended bool, err error) {
 	if err := s.answerPassthru(wamp.TypeYield); err != nil {
 		return false, err
 	}
-	if c.caller.caller.Has(wamp.FeaturePayloadPassthruMode) {
+	if c.sink() != nil || c.caller.caller.Has(wamp.FeaturePayloadPassthruMode) {
 		return false, nil
 	}
 	why := refusal{wamp.ErrFeatureNotSupported, "the result is in payload passthru mode, which the caller did not announce"}
