@@ -21,8 +21,9 @@ import (
 // m is the message as it was delivered, or a copy of it: its payload is not
 // looked at. Unlike other methods this one leaves earlier deliveries valid, so
 // it may be called while they are being delivered; it returns only those that
-// it adds. These may be undeliverable in turn, which adds nothing further but
-// the INVOCATIONs of calls that waited for the callee's room.
+// it adds, which are to be delivered after those. They may be undeliverable in
+// turn, which adds nothing further but the INVOCATIONs of calls that waited for
+// the callee's room.
 func (d *Dealer) Undeliverable(now time.Time, to wamp.ID, m wamp.Message, reason wamp.URI, text string) []Delivery {
 	s := d.sessions[to]
 	if s == nil {

@@ -32,7 +32,18 @@ func (r *realm) leaveGone(b *Batch, now time.Time) {
 	}
 }
 
+// push pushes deliveries, and after all of them what takes the place of those
+// that were refused: an INVOCATION of a call that waited must not overtake
+// others to the same callee. The loop ends: only calls that waited can be
+// refused again.
 func (r *realm) push(b *Batch, now time.Time, out []dealer.Delivery, from *Session) {
+	for len(out) > 0 {
+		out, from = r.pushOnce(b, now, out, from), nil
+	}
+}
+
+// pushOnce returns what takes the place of what was refused.
+func (r *realm) pushOnce(b *Batch, now time.Time, out []dealer.Delivery, from *Session) (instead []dealer.Delivery) {
 	for _, d := range out {
 		s := r.sessions[d.To]
 		if s == nil || d.Void() {
@@ -43,7 +54,7 @@ func (r *realm) push(b *Batch, now time.Time, out []dealer.Delivery, from *Sessi
 			continue
 		}
 		if err := s.out.Push(d.Message); err != nil {
-			r.refused(b, now, s, d.Message, err)
+			instead = append(instead, r.refused(b, now, s, d.Message, err)...)
 			continue
 		}
 		b.mark(s)
@@ -54,6 +65,7 @@ func (r *realm) push(b *Batch, now time.Time, out []dealer.Delivery, from *Sessi
 			b.wait(s, r.patience(d.Message))
 		}
 	}
+	return instead
 }
 
 // received reports that s, which is inside the process, has m.
@@ -96,16 +108,16 @@ func (r *realm) patience(m wamp.Message) time.Duration {
 	return 0
 }
 
-// refused handles a message that the outbox of s did not take. The recursion
-// ends: what the dealer puts in place of m is not replaced once more.
-func (r *realm) refused(b *Batch, now time.Time, s *Session, m wamp.Message, err error) {
+// refused handles a message that the outbox of s did not take. It returns what
+// the dealer puts in its place.
+func (r *realm) refused(b *Batch, now time.Time, s *Session, m wamp.Message, err error) []dealer.Delivery {
 	r.counters.refused++
 	reason, text := excuse(m, err)
 	if reason == "" {
 		r.cut(b, s, err)
-		return
+		return nil
 	}
-	r.push(b, now, r.dealer.Undeliverable(now, s.id, m, reason, text), nil)
+	return r.dealer.Undeliverable(now, s.id, m, reason, text)
 }
 
 // cut ends a session that does not take what it must.

@@ -1,6 +1,7 @@
 package router_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -150,6 +151,30 @@ func TestUndeliverable(t *testing.T) {
 	callee.Undeliverable(&b, &wamp.Registered{}, router.ErrTooLarge)
 	b.Flush()
 	callee.wantClosed(t, router.ErrTooLarge)
+}
+
+// Calls that waited go to a newcomer in order, also when it does not take the
+// first of them: what comes in its place follows the others.
+func TestInvocationsInOrderAfterRefusal(t *testing.T) {
+	t.Parallel()
+	r := newRouter(dealer.Config{})
+	caller, busy, newcomer := join(t, r), join(t, r), join(t, r)
+	busy.send(`[64, 1, {"invoke": "roundrobin", "concurrency": 1}, "com.example.a"]`)
+	busy.wants(`[65, 1, 1]`)
+	caller.send(`[48, 1, {}, "com.example.a"]`)
+	busy.wants(`[68, 1, 1, "*"]`)
+	caller.send(`[48, 2, {}, "com.example.a", ["large"]]`)
+	caller.send(`[48, 3, {}, "com.example.a"]`)
+	caller.send(`[48, 4, {}, "com.example.a"]`)
+	newcomer.refuse = func(m wamp.Message) error {
+		if m, ok := m.(*wamp.Invocation); ok && bytes.Contains(m.Payload.Args, []byte("large")) {
+			return router.ErrTooLarge
+		}
+		return nil
+	}
+	newcomer.send(`[64, 1, {"invoke": "roundrobin", "concurrency": 2}, "com.example.a"]`)
+	newcomer.wants(`[65, 1, 1]`, `[68, 2, 1, "*"]`, `[68, 3, 1, "*"]`)
+	caller.wants(`[8, 48, 2, {}, "wamp.error.payload_size_exceeded", "*"]`)
 }
 
 // A message is flushed once per batch and outbox, and again after a flush.

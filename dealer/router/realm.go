@@ -134,7 +134,7 @@ func (r *realm) undeliverable(b *Batch, s *Session, m wamp.Message, err error) {
 	r.mu.Lock()
 	defer r.crashOnPanic(m.Type())
 	if s.state == stateJoined {
-		r.refused(b, now, s, m, err)
+		r.push(b, now, r.refused(b, now, s, m, err), nil)
 		r.leaveGone(b, now)
 	}
 	r.unlock(b, now)
