@@ -14,6 +14,7 @@ const (
 	maxDescription = 16 << 10 // bytes, in JSON
 	maxSummary     = 1 << 10  // bytes
 	maxName        = 256      // bytes of media types and names of headers
+	maxLevels      = 32       // of dicts and lists: with more around it, it must still be a value
 )
 
 // A description is what a callee tells about its procedure, for those who call
@@ -41,7 +42,10 @@ func describeWith(v any) (*description, refusal) {
 		return nil, refusal{}
 	}
 	if room := maxDescription; !fits(dict, &room) {
-		return nil, invalid("_http has more than %d bytes", maxDescription)
+		return nil, tooLong()
+	}
+	if levels(dict) > maxLevels {
+		return nil, invalid("_http has more than %d levels of dicts and lists", maxLevels)
 	}
 	for _, key := range slices.Sorted(maps.Keys(dict)) {
 		if fault := descriptionFault(key, dict[key]); fault != "" {
@@ -49,11 +53,34 @@ func describeWith(v any) (*description, refusal) {
 		}
 	}
 	json, err := wamp.JSON.AppendValue(nil, dict)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, invalid("_http: %v", err)
+	case len(json) > maxDescription: // numbers and escapes are longer in JSON
+		return nil, tooLong()
 	}
 	safe, _ := dict.Bool("safe")
 	return &description{json, safe}, refusal{}
+}
+
+func tooLong() refusal { return invalid("_http has more than %d bytes", maxDescription) }
+
+// levels returns how deep dicts and lists nest in v.
+func levels(v any) int {
+	deepest := 0
+	switch v := v.(type) {
+	case wamp.Dict:
+		for _, value := range v {
+			deepest = max(deepest, levels(value))
+		}
+	case []any:
+		for _, value := range v {
+			deepest = max(deepest, levels(value))
+		}
+	default:
+		return 0
+	}
+	return deepest + 1
 }
 
 // fits takes the size of v off room, and reports whether there was enough. It

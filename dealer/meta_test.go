@@ -92,9 +92,12 @@ func TestPublicationIDs(t *testing.T) {
 func TestDescriptionBounds(t *testing.T) {
 	t.Parallel()
 	schema := func(v any) wamp.Dict { return wamp.Dict{"schema": wamp.Dict{"args": wamp.Dict{"default": v}}} }
-	deep := any("bottom")
-	for range wamp.MaxDepth {
-		deep = []any{deep}
+	nested := func(levels int) any {
+		v := any(true)
+		for range levels {
+			v = []any{v}
+		}
+		return v
 	}
 	for name, tt := range map[string]struct {
 		description wamp.Dict
@@ -107,7 +110,10 @@ func TestDescriptionBounds(t *testing.T) {
 		"many entries":    {schema(slices.Repeat([]any{true}, 16<<10)), false},
 		"long key":        {wamp.Dict{strings.Repeat("x", 16<<10): true}, false},
 		"not a number":    {schema(math.NaN()), false},
-		"nested too deep": {schema(deep), false},
+		"long numbers":    {schema(slices.Repeat([]any{int64(1 << 53)}, 1<<10)), false},
+		"escapes":         {schema(strings.Repeat("\x01", 4<<10)), false},
+		"nested deep":     {schema(nested(29)), true},
+		"nested too deep": {schema(nested(30)), false},
 		"unknown":         {wamp.Dict{"subject": "x"}, false},
 	} {
 		d := dealer.New(dealer.Config{})
