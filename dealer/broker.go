@@ -20,7 +20,8 @@ type broker struct {
 	members          int                         // over all subscriptions
 	lastSubscription wamp.ID
 	lastPublication  wamp.ID
-	muted            bool // events are published no more
+	muted            bool     // events are published no more
+	backlog          []notice // published, and yet to be sent
 }
 
 // A topic is what a SUBSCRIBE asks for.

@@ -15,8 +15,8 @@ import (
 //
 // Deliveries, their messages and what these point to are valid until the next
 // call of a method other than [Dealer.Undeliverable] and
-// [Dealer.Acknowledged]. The payloads alias the
-// message that was handed to Receive.
+// [Dealer.Acknowledged]. The payloads alias the message that was handed to
+// Receive. If [Dealer.HasMore], they are not all.
 type Dealer struct {
 	config   Config
 	disclose *match.Index[DisclosePolicy] // Config.DiscloseFor; nil if there are no rules

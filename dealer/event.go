@@ -42,22 +42,61 @@ func (e event) topic() wamp.URI {
 // heard reports whether anybody wants to know of e.
 func (d *Dealer) heard(e event) bool { return len(d.broker.byEvent[e]) > 0 && !d.broker.muted }
 
-// tell publishes e to those who may know of about, the URI of a registration;
-// an empty one is nobody's secret.
+// maxAtOnce is about how many deliveries a step has room for: what is published
+// when it has as many waits for More. One session may cause a billion events.
+const maxAtOnce = 16 << 10
+
+// A notice is an event with what it says.
+type notice struct {
+	event       event
+	about       wamp.URI // of a registration; an empty one is nobody's secret
+	publication wamp.ID
+	payload     wamp.Payload
+}
+
+// tell publishes e to those who may know of about.
 func (d *Dealer) tell(e event, about wamp.URI, args ...any) {
 	payload, _ := wamp.NewPayload(wamp.JSON, args, nil) // its types all have a form
-	publication := d.publication()
-	for _, sub := range d.broker.byEvent[e] {
-		m := &wamp.Event{Subscription: sub.id, Publication: publication, Payload: payload}
+	n := notice{e, about, d.publication(), payload}
+	if len(d.broker.backlog) > 0 || len(d.out.deliveries) >= maxAtOnce {
+		d.broker.backlog = append(d.broker.backlog, n)
+		return
+	}
+	d.spread(&n)
+}
+
+// spread sends an event to its subscribers.
+func (d *Dealer) spread(n *notice) {
+	for _, sub := range d.broker.byEvent[n.event] {
+		m := &wamp.Event{Subscription: sub.id, Publication: n.publication, Payload: n.payload}
 		if sub.topic.match != match.Exact {
-			m.Details = wamp.Dict{"topic": e.topic()}
+			m.Details = wamp.Dict{"topic": n.event.topic()}
 		}
 		for member := sub.first; member != nil; member = member.after {
-			if about == "" || d.visible(member.session.identity, about) {
+			if n.about == "" || d.visible(member.session.identity, n.about) {
 				d.out.add(member.session, m)
 			}
 		}
 	}
+}
+
+// HasMore reports whether the last step has deliveries left for More.
+func (d *Dealer) HasMore() bool { return len(d.broker.backlog) > 0 }
+
+// More returns further deliveries of the last step, nil when there are none
+// left. They are events that would have been too many at once, as when a session
+// leaves that has registered a lot. Sessions that do not take what they get may
+// leave meanwhile, but no message may be handled.
+func (d *Dealer) More() []Delivery {
+	d.out.reset()
+	n := 0
+	for ; n < len(d.broker.backlog) && len(d.out.deliveries) < maxAtOnce; n++ {
+		d.spread(&d.broker.backlog[n])
+	}
+	if d.broker.backlog = d.broker.backlog[n:]; len(d.broker.backlog) == 0 {
+		d.broker.backlog = nil
+	}
+	return d.out.deliveries
 }
 
 // publication returns the id of a new publication: random over the whole range

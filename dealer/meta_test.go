@@ -1,6 +1,7 @@
 package dealer_test
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -84,6 +85,43 @@ func TestPublicationIDs(t *testing.T) {
 		if e, ok := out[0].Message.(*wamp.Event); !ok || e.Publication != tt.want {
 			t.Errorf("%s: %+v, want publication %d", name, out[0].Message, tt.want)
 		}
+	}
+}
+
+// TestManyEvents has a session leave that registered a lot: the events come
+// piece by piece and in order, and end when their subscriber leaves.
+func TestManyEvents(t *testing.T) {
+	t.Parallel()
+	const registrations = 20_000
+	d := dealer.New(dealer.Config{})
+	join(t, d, 1)
+	join(t, d, 2)
+	join(t, d, 3)
+	for i := range wamp.ID(registrations) {
+		receive(t, d, 3, &wamp.Register{Request: i + 1, Procedure: wamp.URI(fmt.Sprint("p", i))})
+	}
+	receive(t, d, 1, &wamp.Subscribe{Request: 1, Topic: "wamp.registration.", Match: wamp.MatchPrefix})
+	receive(t, d, 2, &wamp.Subscribe{Request: 1, Topic: "wamp.registration.on_delete"})
+	var last wamp.ID
+	count := map[wamp.ID]int{}
+	for out := d.Leave(epoch(), 3); len(out) > 0; out = d.More() {
+		if len(out) > 20_000 {
+			t.Fatalf("%d deliveries at once", len(out))
+		}
+		for _, delivery := range out {
+			m, ok := delivery.Message.(*wamp.Event)
+			if !ok || m.Publication < last {
+				t.Fatalf("%+v after publication %d", delivery.Message, last)
+			}
+			last = m.Publication
+			count[delivery.To]++
+		}
+		if count[2] > registrations/2 {
+			d.Leave(epoch(), 2)
+		}
+	}
+	if count[1] != 2*registrations || count[2] == 0 || count[2] == registrations || d.HasMore() {
+		t.Errorf("%v events, want all for session 1, some for session 2", count)
 	}
 }
 

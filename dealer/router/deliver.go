@@ -17,15 +17,19 @@ import (
 // reads nothing before its answer is taken would stop both.
 func (r *realm) deliver(b *Batch, now time.Time, out []dealer.Delivery, from *Session) {
 	r.push(b, now, out, from)
-	if len(r.gone) > 0 {
-		r.leaveGone(b, now)
+	if len(r.gone) > 0 || r.dealer.HasMore() {
+		r.settle(b, now)
 	}
 }
 
-// leaveGone takes the sessions that were cut off out of the dealer. Nobody
-// waits for those who are told.
-func (r *realm) leaveGone(b *Batch, now time.Time) {
-	for len(r.gone) > 0 {
+// settle takes the sessions that were cut off out of the dealer, and pushes what
+// a step has more. Nobody waits for those who are told.
+func (r *realm) settle(b *Batch, now time.Time) {
+	for len(r.gone) > 0 || r.dealer.HasMore() {
+		if len(r.gone) == 0 {
+			r.push(b, now, r.dealer.More(), nil)
+			continue
+		}
 		s := r.gone[len(r.gone)-1]
 		r.gone = r.gone[:len(r.gone)-1]
 		r.push(b, now, r.dealer.Leave(now, s.id), nil)

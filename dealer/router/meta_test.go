@@ -35,6 +35,37 @@ func TestEvents(t *testing.T) {
 	watcher.wants(`[36, 2, "*", {}, ["*", "ada", ""]]`)
 }
 
+// TestManyEvents has a session leave that registered more than a step tells of:
+// who takes all events gets all, and who does not is cut off.
+func TestManyEvents(t *testing.T) {
+	t.Parallel()
+	const registrations = 10_000
+	r := newRouter(dealer.Config{})
+	watcher, slow, callee := join(t, r), join(t, r), join(t, r)
+	for i := range registrations {
+		callee.send(fmt.Sprintf(`[64, %d, {}, "com.example.p%d"]`, i+1, i))
+	}
+	for _, p := range []*peer{watcher, slow} {
+		p.send(`[32, 1, {"match": "prefix"}, "wamp.registration."]`)
+		p.wants(`[33, 1, "*"]`)
+	}
+	left := 5
+	slow.refuse = func(wamp.Message) error {
+		if left--; left < 0 {
+			return router.ErrFull
+		}
+		return nil
+	}
+	callee.Leave()
+	watcher.mu.Lock()
+	got := watcher.flushed
+	watcher.mu.Unlock()
+	if got != 2*registrations {
+		t.Errorf("%d events, want %d", got, 2*registrations)
+	}
+	slow.wantClosed(t, router.ErrFull)
+}
+
 // TestWelcomeRefused joins with an outbox that takes no WELCOME: nobody hears of
 // the session.
 func TestWelcomeRefused(t *testing.T) {

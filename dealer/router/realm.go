@@ -135,7 +135,7 @@ func (r *realm) undeliverable(b *Batch, s *Session, m wamp.Message, err error) {
 	defer r.crashOnPanic(m.Type())
 	if s.state == stateJoined {
 		r.push(b, now, r.refused(b, now, s, m, err), nil)
-		r.leaveGone(b, now)
+		r.settle(b, now)
 	}
 	r.unlock(b, now)
 }
