@@ -117,11 +117,7 @@ func (d *Dealer) leave(now time.Time, s *session) {
 	delete(d.sessions, s.id)
 	d.strike(s)
 	d.broker.removeMembers(s)
-	for _, id := range sortedIDs(s.calls) {
-		if c := s.calls[id]; c.queued != nil || c.gathering() != nil {
-			d.callerGone(now, c) // before it could be sent
-		}
-	}
+	d.dropWaiting(now, s)
 	for _, id := range sortedIDs(s.places) {
 		d.removePlace(now, s.places[id])
 	}
@@ -132,6 +128,16 @@ func (d *Dealer) leave(now time.Time, s *session) {
 		d.callerGone(now, s.calls[id])
 	}
 	d.sessionLeft(s)
+}
+
+// dropWaiting ends the calls of a caller that is about to leave which wait, before
+// what it leaves makes room for them.
+func (d *Dealer) dropWaiting(now time.Time, s *session) {
+	for _, id := range sortedIDs(s.calls) {
+		if c := s.calls[id]; c.queued != nil || c.gathering() != nil {
+			d.callerGone(now, c)
+		}
+	}
 }
 
 // Receive handles a message from a session; those of a session that has left

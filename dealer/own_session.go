@@ -224,10 +224,12 @@ func (c *ownCall) reason(unlessGiven wamp.URI) (wamp.URI, refusal) {
 }
 
 // killSessions ends sessions. A GOODBYE is what tells the router to do so too.
-// The victims are not told about each other.
+// The victims are not told about each other, and what one leaves makes no room
+// for the calls of the next.
 func (d *Dealer) killSessions(now time.Time, victims []*session, goodbye *wamp.Goodbye) {
 	for _, s := range victims {
 		d.broker.removeMembers(s)
+		d.dropWaiting(now, s)
 	}
 	for _, s := range victims {
 		d.out.add(s, goodbye)
