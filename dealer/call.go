@@ -185,8 +185,9 @@ func (d *Dealer) invoke(now time.Time, s *session, p *place, m *wamp.Call) {
 	if c.chunked {
 		c.details.Custom = cloneDict(m.Options.Custom)
 	}
-	if p.reroutes {
-		d.keepCopy(now, c, p, m)
+	if p.reroutes && d.worthKeeping(p, m) {
+		clone := cloneCall(m)
+		d.keep(c, p, now, &clone)
 	}
 }
 

@@ -22,14 +22,12 @@ type kept struct {
 	tried        map[*session]struct{}
 }
 
-// keepCopy keeps a copy of a CALL that p got, unless it is of no use or too
-// much is kept already: half of what the calls of the realm may hold is left to
-// those that wait. Then the call cannot be passed on.
-func (d *Dealer) keepCopy(now time.Time, c *call, p *place, m *wamp.Call) {
-	if len(p.registration.places) > 1 && d.held+callSize(m) <= heldInRealm/2*d.config.MaxWaitingBytes {
-		clone := cloneCall(m)
-		d.keep(c, p, now, &clone)
-	}
+// worthKeeping reports whether a CALL is kept that p got, which may pass calls
+// on: not if there is nobody else, or if too much is kept already: half of what
+// the calls of the realm may hold is left to those that wait. Then the call
+// cannot be passed on.
+func (d *Dealer) worthKeeping(p *place, m *wamp.Call) bool {
+	return len(p.registration.places) > 1 && d.held+callSize(m) <= heldInRealm/2*d.config.MaxWaitingBytes
 }
 
 // keep keeps a CALL that is the dealer's own.

@@ -147,7 +147,7 @@ func (d *Dealer) dispatch(now time.Time, c *call, p *place) {
 	if c.chunked {
 		c.details.Custom = first.Options.Custom
 	}
-	if p.reroutes && len(w.chunks) == 1 {
+	if p.reroutes && len(w.chunks) == 1 && d.worthKeeping(p, first) {
 		d.keep(c, p, w.since, first)
 	}
 }

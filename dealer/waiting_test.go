@@ -96,3 +96,27 @@ func TestWaitingIsBoundedInARealm(t *testing.T) {
 		t.Errorf("%d calls of %d bytes wait, want at most %d bytes", waiting, len(args), 16*most)
 	}
 }
+
+// TestNothingIsKeptForNobody has a callee that may pass calls on, but is the
+// only one, work on calls that waited: they take no room from those that wait.
+func TestNothingIsKeptForNobody(t *testing.T) {
+	t.Parallel()
+	const concurrency = 40
+	d := dealer.New(dealer.Config{MaxWaitingBytes: 300})
+	join(t, d, 1)
+	callee := peer(2)
+	callee.Roles.CalleeFeatures |= wamp.FeatureCallReroute
+	if err := d.Join(callee); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, d, 2, &wamp.Register{Request: 1, Procedure: "p", Options: wamp.RegisterOptions{Concurrency: concurrency}})
+	for id := wamp.ID(1); id <= concurrency; id++ {
+		receive(t, d, 1, &wamp.Call{Request: id, Procedure: "p"})
+	}
+	for id := wamp.ID(1); id <= concurrency; id++ {
+		if out := receive(t, d, 1, &wamp.Call{Request: concurrency + id, Procedure: "p"}); len(out) > 0 {
+			t.Fatalf("call %d does not wait: %+v", id, out[0].Message)
+		}
+		receive(t, d, 2, &wamp.Yield{Request: id})
+	}
+}
