@@ -79,22 +79,24 @@ func (r *realm) received(b *Batch, now time.Time, s *Session, m wamp.Message) {
 	}
 }
 
-// reply pushes a message that is not the dealer's to s, which is about to be
-// removed.
-func (r *realm) reply(b *Batch, s *Session, m wamp.Message) {
+// reply pushes the last message to s, which is about to be removed. If it is
+// not taken the outbox is to be closed.
+func (r *realm) reply(b *Batch, s *Session, m wamp.Message) (taken bool) {
 	if err := s.out.Push(m); err != nil {
 		b.end(s, err)
-		return
+		return false
 	}
 	b.mark(s)
+	return true
 }
 
 // kill ends a session that the dealer has put an end to. There is no waiting
 // for the peer's GOODBYE: the closing of its connection has a limit of its own.
 func (r *realm) kill(b *Batch, s *Session, goodbye wamp.Message) {
-	r.reply(b, s, goodbye)
+	if r.reply(b, s, goodbye) {
+		b.end(s, ErrKilled)
+	}
 	r.forget(s)
-	b.end(s, ErrKilled)
 	r.counters.killed++
 }
 

@@ -1,9 +1,12 @@
 package router_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/wampgate/wampgate/dealer"
@@ -80,6 +83,25 @@ func TestWelcomeRefused(t *testing.T) {
 		t.Error("a session was opened without its WELCOME")
 	}
 	watcher.wants()
+}
+
+// TestKillRefused kills a session whose outbox takes no GOODBYE: it is closed
+// for that, and the log tells it once.
+func TestKillRefused(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	r := router.New(router.Config{
+		Realms: []dealer.Config{{Realm: wamptest.Realm, MetaKill: true}},
+		Log:    slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	killer, victim := join(t, r), join(t, r)
+	victim.refuseAll(router.ErrFull, wamp.TypeGoodbye)
+	killer.send(fmt.Sprintf(`[48, 1, {}, "wamp.session.kill", [%d]]`, victim.ID()))
+	killer.wants(`[50, 1, {}]`)
+	victim.wantClosed(t, router.ErrFull)
+	if got := strings.Count(log.String(), "\n"); got != 1 {
+		t.Errorf("the log has %d lines, want 1:\n%s", got, &log)
+	}
 }
 
 // TestKill kills a session from outside the process and one from inside: both
