@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,30 +133,9 @@ func (g *Gateway) procedure(w http.ResponseWriter, r *http.Request) error {
 		found, ok = g.cfg.Directory.Match(g.cfg.Anonymous, uri)
 	}
 	if !ok {
-		return g.noSuchProcedure(uri)
+		return problem.New(http.StatusNotFound, wamp.ErrNoSuchProcedure, g.noProcedure(uri)).Safe()
 	}
 	return sendJSON(w, r, newProcedureJSON(&found))
-}
-
-func (g *Gateway) noSuchProcedure(uri wamp.URI) *problem.Problem {
-	detail := "no procedure " + string(uri)
-	if near, ok := g.cfg.Nearest(uri); ok {
-		detail += "; did you mean " + string(near) + "?"
-	}
-	return problem.New(http.StatusNotFound, wamp.ErrNoSuchProcedure, detail).Safe()
-}
-
-// lastSegment returns what follows prefix in the path of r, decoded.
-func lastSegment(r *http.Request, prefix string) (string, error) {
-	name := strings.TrimPrefix(routedPath(r), prefix)
-	if r.URL.RawPath == "" {
-		return name, nil
-	}
-	decoded, err := url.PathUnescape(name)
-	if err != nil {
-		return name, err
-	}
-	return decoded, nil
 }
 
 // readQuery hands the options of a query to set; others than the known ones,

@@ -140,19 +140,25 @@ const callPath = "/call/"
 
 // procedureOf returns the procedure that a path names. The error is a problem.
 func procedureOf(r *http.Request) (wamp.URI, error) {
-	name := strings.TrimPrefix(routedPath(r), callPath)
-	if r.URL.RawPath != "" {
-		decoded, err := url.PathUnescape(name)
-		if err != nil {
-			return "", invalidURI(name)
-		}
-		name = decoded
-	}
+	name, err := lastSegment(r, callPath)
 	uri := wamp.URI(name)
-	if !uri.Valid() || strings.ContainsFunc(name, unicode.IsControl) {
+	if err != nil || !uri.Valid() || strings.ContainsFunc(name, unicode.IsControl) {
 		return "", invalidURI(name)
 	}
 	return uri, nil
+}
+
+// lastSegment returns what follows prefix in the path of r, decoded.
+func lastSegment(r *http.Request, prefix string) (string, error) {
+	name := strings.TrimPrefix(routedPath(r), prefix)
+	if r.URL.RawPath == "" {
+		return name, nil
+	}
+	decoded, err := url.PathUnescape(name)
+	if err != nil {
+		return name, err
+	}
+	return decoded, nil
 }
 
 // routedPath returns the path of r as it decides on the route: as it came if
