@@ -75,7 +75,7 @@ func callEachOther(ctx context.Context, t *testing.T, one *client, others []*cli
 		}
 	})
 	for _, other := range others {
-		other.must(ctx, t, "answer", nil) // what ended long ago
-		pair{one, other}.alive(ctx, t)
+		other.must(soon(t), t, "answer", nil) // what ended long ago
+		pair{one, other}.alive(soon(t), t)
 	}
 }
