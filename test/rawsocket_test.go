@@ -33,7 +33,7 @@ func TestRawSocketClients(t *testing.T) {
 			}
 			wampy := startClient(t, "wampy", "msgpack")
 			wampy.join(ctx, t, g)
-			callEachOther(ctx, t, wampy, clients)
+			callEachOther(t, wampy, clients)
 		})
 	}
 }
@@ -53,15 +53,15 @@ func TestBatchedClients(t *testing.T) { //nolint:tparallel // the last step wait
 	}
 	wampy := startClient(t, "wampy", "cbor")
 	wampy.join(ctx, t, g)
-	callEachOther(ctx, t, wampy, clients)
+	callEachOther(t, wampy, clients)
 }
 
 // callEachOther has one client call others, and be called by them.
-func callEachOther(ctx context.Context, t *testing.T, one *client, others []*client) {
+func callEachOther(t *testing.T, one *client, others []*client) {
 	t.Helper()
 	for _, callee := range slices.Concat(others, []*client{one}) {
 		for _, kind := range []string{"echo", "error", "progress", "hang", "crash"} {
-			callee.must(ctx, t, "register", command{"uri": procedure(callee, kind), "kind": kind})
+			callee.must(soon(t), t, "register", command{"uri": procedure(callee, kind), "kind": kind})
 		}
 	}
 	t.Run("calls", func(t *testing.T) { // returns when all pairs are through
