@@ -64,7 +64,7 @@ func homes() map[string][]string {
 		"github.com/nats-io":             {"dealer/engine", "dealer/cluster", "dealer/durable"},
 		"github.com/vmihailenco/msgpack": {"dealer/wamp"},
 		"golang.org/x/crypto":            {"dealer/auth"},
-		"golang.org/x/sys":               {"dealer/transport", "gateway"}, // socket options of either side
+		"golang.org/x/sys":               {"dealer/transport", "gateway", "cmd/wampgate"}, // options of sockets and terminals
 		"golang.org/x/text":              {"dealer/auth"},
 	}
 }

@@ -265,6 +265,7 @@ func TestRequestOf(t *testing.T) {
 		{&wamp.Call{Procedure: "wamp.session.count"}, "meta exact wamp.session.count"},
 		{&wamp.Call{Procedure: "wamp.session.kill_by_authid"}, "admin exact wamp.session.kill_by_authid"},
 		{&wamp.Call{Procedure: "wamp.registration.remove_callee"}, "admin exact wamp.registration.remove_callee"},
+		{&wamp.Call{Procedure: "gateway.describe"}, ""},
 		{&wamp.Call{Procedure: "wamp"}, "admin exact wamp"},
 		{&wamp.Register{Procedure: "com.", Options: wamp.RegisterOptions{Match: prefix}}, "register prefix com."},
 		{&wamp.Register{Procedure: "com.x", Options: wamp.RegisterOptions{Custom: wamp.Dict{"_http": wamp.Dict{}}}}, "register_http exact com.x"},

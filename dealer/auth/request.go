@@ -19,6 +19,9 @@ type Request struct {
 func RequestOf(m wamp.Message) (Request, bool) {
 	switch m := m.(type) {
 	case *wamp.Call:
+		if aboutOwn(m.Procedure) {
+			return Request{}, false
+		}
 		return Request{callAction(m.Procedure), wamp.MatchExact, m.Procedure}, true
 	case *wamp.Register:
 		action := Register
@@ -32,6 +35,10 @@ func RequestOf(m wamp.Message) (Request, bool) {
 	return Request{}, false
 }
 
+// aboutOwn reports whether a procedure lets callees describe what they have
+// registered, which they had to have the right to.
+func aboutOwn(uri wamp.URI) bool { return uri == "gateway.describe" || uri == "wamp.reflect.define" }
+
 // callAction returns what a CALL of uri is. The meta API is to be asked; what
 // else it offers takes the right to administer.
 func callAction(uri wamp.URI) Action {
@@ -40,7 +47,7 @@ func callAction(uri wamp.URI) Action {
 	}
 	switch uri[strings.LastIndexByte(string(uri), '.')+1:] {
 	case "count", "list", "get", "lookup", "match", "list_callees", "count_callees",
-		"list_subscribers", "count_subscribers", "describe", "define":
+		"list_subscribers", "count_subscribers", "describe":
 		return Meta
 	}
 	return Admin

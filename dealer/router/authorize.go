@@ -31,7 +31,17 @@ func (r *realm) rightsOf(s *Session) *auth.Rights {
 	if r.router.config.Policy == nil || s.trusted {
 		return nil
 	}
-	role := s.identity.Authrole
+	return r.rightsOfRole(s.identity.Authrole)
+}
+
+// maySee reports whether somebody may know of a registration. The realm's lock
+// is held.
+func (r *realm) maySee(who wamp.Identity, uri wamp.URI) bool {
+	return r.rightsOfRole(who.Authrole).Sees(uri)
+}
+
+// rightsOfRole returns what a role may do, under a policy.
+func (r *realm) rightsOfRole(role string) *auth.Rights {
 	if !r.router.config.Policy.Has(role) {
 		role = "" // nobody's: roles that others make up must not add up
 	}

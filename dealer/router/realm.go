@@ -37,12 +37,15 @@ func newRealm(r *Router, c dealer.Config) *realm {
 	m := &realm{
 		name:     c.Realm,
 		router:   r,
-		dealer:   dealer.New(c),
 		sessions: make(map[wamp.ID]*Session),
 		parting:  make(map[wamp.ID]*Session),
 		rights:   make(map[string]*auth.Rights),
 	}
 	m.asker.realm = m
+	if r.config.Policy != nil && c.MaySee == nil {
+		c.MaySee = m.maySee
+	}
+	m.dealer = dealer.New(c)
 	return m
 }
 
