@@ -40,6 +40,7 @@ type Handshake struct {
 func (r *Router) Hello(ctx context.Context, hello *wamp.Hello, t TransportInfo, out Outbox) Step {
 	realm, roles, abort := r.admit(hello)
 	if abort != nil {
+		r.logRefused(ctx, hello, t, abort)
 		return Step{Abort: abort}
 	}
 	id, err := r.reserve()
@@ -138,6 +139,14 @@ func (h *Handshake) audit(ctx context.Context, outcome, reason string) {
 	s.realm.router.config.Log.Log(ctx, level, "authentication", "outcome", outcome,
 		"realm", string(s.realm.name), "authid", brief(h.attempt.Authid), "method", brief(h.attempt.Method),
 		"role", s.identity.Authrole, "session", uint64(s.id), "peer", h.transport.Peer, "reason", reason)
+}
+
+// logRefused logs a HELLO that did not come to an attempt.
+func (r *Router) logRefused(ctx context.Context, hello *wamp.Hello, t TransportInfo, abort *wamp.Abort) {
+	authid, _ := hello.Details.String("authid")
+	text, _ := abort.Details.String("message")
+	r.config.Log.InfoContext(ctx, "authentication", "outcome", "denied", "realm", brief(string(hello.Realm)),
+		"authid", brief(authid), "peer", t.Peer, "reason", text)
 }
 
 // brief shortens what a stranger says of himself.
