@@ -164,6 +164,36 @@ func TestAccessFaults(t *testing.T) {
 	}
 }
 
+// TestExampleInREADME reads the example as a configuration file.
+func TestExampleInREADME(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```yaml\n")
+	example, _, ok := strings.Cut(rest, "```\n")
+	if !ok {
+		t.Fatal("README.md has no example")
+	}
+	path := writeFile(t, "wampgate.yaml", example)
+	verifier, err := auth.NewSCRAMVerifier(plantedSecret, false, make([]byte, 16), 4096, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"worker.secret": plantedSecret, "ada.hash": auth.HashTicket(plantedTicket).String(), "ada.scram": verifier.String(),
+	} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := runWith(soon(t), []string{"SHOP_TICKET=" + plantedTicket}, "check-config", "-c", path)
+	if got.code != exitOK || !strings.Contains(got.stdout, "# principal ada: role operator; ticket, wamp-scram, tls") {
+		t.Errorf("check-config of the example: %+v", got)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	env, path := accessEnv(t)

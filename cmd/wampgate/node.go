@@ -137,8 +137,13 @@ func (n *node) gatewayConfig() gateway.Config {
 		WebSocket:    n.sockets,
 		WriteTimeout: s.WriteTimeout,
 		Safe:         func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
-		Directory:    directory{n.router, realm},
-		Nearest:      func(uri wamp.URI) (wamp.URI, bool) { return n.router.Nearest(realm, uri) },
+		Directory:    directory{n.router, realm, s},
+		Nearest: func(uri wamp.URI) (wamp.URI, bool) {
+			if s.guarded() {
+				return "", false // may be nothing that the caller shall know of
+			}
+			return n.router.Nearest(realm, uri)
+		},
 		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
 			session, err := n.router.JoinLocal(realm, s.known(id), callerRoles(), "wampgate HTTP", out)
 			if err != nil {
