@@ -211,7 +211,7 @@ func (r *Rights) decide(a Action, what pattern) *Decision {
 // refusal tells why not. It does not name the rule, which is nobody's business
 // but the operator's.
 func (r *Rights) refusal(a Action, what pattern) string {
-	return fmt.Sprintf("role %q has no permission to %s %s", r.role.Name, strings.ReplaceAll(a.String(), "_", " "), shortenURI(what.String()))
+	return fmt.Sprintf("role %q has no permission %q for %s", r.role.Name, a, shortenURI(what.String()))
 }
 
 func shortenURI(s string) string {

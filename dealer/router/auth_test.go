@@ -221,21 +221,21 @@ func TestRights(t *testing.T) {
 	ada.send(`[64, 2, {}, "com.secret"]`)
 	ada.wants(`[65, 2, "*"]`)
 	bob.send(`[48, 1, {}, "com.secret"]`)
-	bob.wants(`[8, 48, 1, {}, "wamp.error.not_authorized", ["role \"user\" has no permission to call com.secret"]]`)
+	bob.wants(`[8, 48, 1, {}, "wamp.error.not_authorized", ["role \"user\" has no permission \"call\" for com.secret"]]`)
 	bob.send(`[48, 2, {}, "com.example.a"]`)
 	ada.wants(`[68, 1, "*", "*"]`)
 	bob.send(`[64, 3, {}, "com.example.b"]`)
-	bob.wants(`[8, 64, 3, {}, "wamp.error.not_authorized", ["role \"user\" has no permission to register com.example.b"]]`)
+	bob.wants(`[8, 64, 3, {}, "wamp.error.not_authorized", ["role \"user\" has no permission \"register\" for com.example.b"]]`)
 	bob.send(`[64, 4, {"match": "prefix"}, "com.bob."]`)
 	bob.wants(`[65, 4, "*"]`)
 	bob.send(`[64, 5, {"match": "prefix"}, "com.b"]`)
-	bob.wants(`[8, 64, 5, {}, "wamp.error.not_authorized", ["role \"user\" has no permission to register prefix:com.b"]]`)
+	bob.wants(`[8, 64, 5, {}, "wamp.error.not_authorized", ["role \"user\" has no permission \"register\" for prefix:com.b"]]`)
 	bob.send(`[64, 6, {"_http": {"safe": true}}, "com.bob.x"]`)
-	bob.wants(`[8, 64, 6, {}, "wamp.error.not_authorized", ["role \"user\" has no permission to register http com.bob.x"]]`)
+	bob.wants(`[8, 64, 6, {}, "wamp.error.not_authorized", ["role \"user\" has no permission \"register_http\" for com.bob.x"]]`)
 	bob.send(`[32, 7, {}, "wamp.session.on_join"]`)
 	bob.wants(`[8, 32, 7, {}, "wamp.error.not_authorized", "*"]`)
 	bob.send(`[48, 8, {}, "wamp.session.list"]`)
-	bob.wants(`[8, 48, 8, {}, "wamp.error.not_authorized", ["role \"user\" has no permission to meta wamp.session.list"]]`)
+	bob.wants(`[8, 48, 8, {}, "wamp.error.not_authorized", ["role \"user\" has no permission \"meta\" for wamp.session.list"]]`)
 	bob.send(`[48, 9, {"disclose_me": true}, "com.example.closed"]`)
 	bob.wants(`[8, 48, 9, {}, "wamp.error.option_disallowed.disclose_me", "*"]`)
 	// What answers a call needs no rights.
@@ -438,4 +438,123 @@ func TestDynamicLogin(t *testing.T) {
 	if strings.Contains(r.log.String(), secret) {
 		t.Errorf("the log holds the secret:\n%s", r.log.String())
 	}
+}
+
+// TestExpiry ends sessions with their tokens.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		expires := time.Now().Add(time.Minute)
+		r := newGuarded(t, auth.Config{Token: func(context.Context, wamp.URI, string) (auth.Grant, error) {
+			return auth.Grant{Identity: wamp.Identity{Authid: "ada", Authrole: "admin"}, Expires: expires}, nil
+		}}, roles()...)
+		other := login(t, r.Router, "ada")
+		other.send(`[64, 1, {}, "com.example.a"]`)
+		other.wants(`[65, 1, "*"]`)
+		token := func() *peer {
+			t.Helper()
+			p := &peer{t: t, inbox: &inbox{}, decoder: wamp.NewDecoder(wamp.JSON)}
+			step := r.Hello(t.Context(), hello(t, fmt.Sprintf(ticketHello, "ada")), router.TransportInfo{}, p.inbox)
+			p.Session = step.Pending.Authenticate(t.Context(), &wamp.Authenticate{Signature: "ey.a.token"}).Session
+			p.Flush()
+			p.want(t, `[4, "ticket", {}]`, `[2, "*", "*"]`)
+			return p
+		}
+		staying, leaving := token(), token()
+		leaving.Leave()
+		staying.send(`[48, 1, {}, "com.example.a"]`)
+		other.wants(`[68, "*", "*", "*"]`)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		staying.wants(`[6, {"message": "credentials have expired"}, "wamp.close.killed"]`)
+		staying.wantClosed(t, router.ErrExpired)
+		leaving.wants()
+		leaving.wantClosed(t, nil)
+		other.wants(`[69, "*", "*"]`)
+		if got := r.Stats(); got.Sessions != 1 || got.Killed != 1 {
+			t.Errorf("%d sessions and %d killed, want 1 and 1", got.Sessions, got.Killed)
+		}
+	})
+}
+
+// TestMatrix has sessions of every kind ask for everything: what they get is
+// what the policy says, in all cells.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	policy, err := auth.NewPolicy(append(roles(), auth.Role{Name: "guest", Rules: []auth.Rule{
+		{URI: "com.example.a", Allow: []auth.Action{auth.Call}},
+		{Match: wamp.MatchPrefix, URI: "wamp.registration.", Allow: []auth.Action{auth.Meta}},
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := auth.New(auth.Config{AnonymousRole: "guest", Principals: []auth.Principal{
+		{Authid: "ada", Role: "admin", Ticket: auth.HashTicket(secret)},
+		{Authid: "bob", Role: "user", Ticket: auth.HashTicket(secret)},
+		{Authid: "eve", Role: "unknown", Ticket: auth.HashTicket(secret)},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := router.New(router.Config{Realms: []dealer.Config{{Realm: wamptest.Realm, MetaKill: true, MetaInside: true}}, Auth: a, Policy: policy})
+	peers := map[string]*peer{"admin": login(t, r, "ada"), "user": login(t, r, "bob"), "unknown": login(t, r, "eve"), "guest": join(t, r)}
+	inside := &peer{t: t, inbox: &inbox{}, decoder: wamp.NewDecoder(wamp.JSON)}
+	if inside.Session, err = r.JoinLocal(wamptest.Realm, wamp.Identity{Authrole: "user"}, wamp.Roles{Caller: true}, "", inside.inbox); err != nil {
+		t.Fatal(err)
+	}
+	peers["user, over HTTP"] = inside
+	uris := []string{
+		"com.example.a", "com.example.closed", "com.bob.x", "com.bobx", "org.x", "wamp.session.count", "wamp.session.get", "wamp.session.kill",
+		"wamp.session.kill_by_authrole", "wamp.registration.list", "wamp.registration.remove_callee", "wamp.nothing",
+	}
+	cells, refused := 0, 0
+	for kind, p := range peers {
+		role, _, _ := strings.Cut(kind, ",")
+		rights := policy.Rights(role)
+		id := 0
+		for _, uri := range uris {
+			for _, form := range []string{
+				`[48, %d, {}, %q]`, `[64, %d, {}, %q]`, `[64, %d, {"match": "prefix"}, %q]`, `[64, %d, {"match": "wildcard"}, %q]`,
+				`[64, %d, {"_http": {"safe": true}}, %q]`, `[32, %d, {}, %q]`, `[32, %d, {"match": "prefix"}, %q]`,
+			} {
+				id++
+				m, err := p.decoder.Decode(fmt.Appendf(nil, form, id, uri))
+				if err != nil {
+					t.Fatal(err)
+				}
+				request, _ := auth.RequestOf(m)
+				want := rights.Decide(request)
+				if err := p.Receive(&p.batch, m); err != nil {
+					t.Fatalf("%s: %s: %v", kind, fmt.Sprintf(form, id, uri), err)
+				}
+				p.batch.Flush()
+				got := p.last(t, id)
+				if denied := strings.Contains(got, "has no permission"); denied == want.Allowed {
+					t.Errorf("%s: %s came to %s, but the policy says %t", kind, fmt.Sprintf(form, id, uri), got, want.Allowed)
+				}
+				cells++
+				if !want.Allowed {
+					refused++
+				}
+			}
+		}
+	}
+	if refused == 0 || refused == cells {
+		t.Errorf("%d of %d cells are refused, which shows nothing", refused, cells)
+	}
+}
+
+// last returns the newest answer to a request, and drops all messages.
+func (i *inbox) last(t *testing.T, request int) string {
+	t.Helper()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	got := ""
+	for _, m := range i.messages {
+		if strings.Contains(m, fmt.Sprint(request)) {
+			got = m
+		}
+	}
+	i.messages, i.flushed = nil, 0
+	return got
 }

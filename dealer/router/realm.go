@@ -82,6 +82,7 @@ func (r *realm) enter(now time.Time, s *Session, roles wamp.Roles, agent string,
 		}
 	}
 	s.rights = r.rightsOf(s)
+	s.expireAt(now, s.expires)
 	r.sessions[s.id] = s
 	r.counters.joined++
 	return nil
@@ -208,6 +209,9 @@ func (r *realm) forget(s *Session) {
 	}
 	s.state = stateLeft
 	s.batch = nil
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
 	delete(r.sessions, s.id)
 	delete(r.parting, s.id)
 	r.router.forget(s.id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/wampgate/wampgate/dealer/auth"
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -17,7 +18,8 @@ type Session struct {
 	identity wamp.Identity
 	out      Outbox
 	local    bool
-	trusted  bool // the router's own: may do everything
+	trusted  bool      // the router's own: may do everything
+	expires  time.Time // when its credentials do; zero: never
 
 	acknowledges bool // receipts are reported
 
@@ -29,6 +31,7 @@ type Session struct {
 	batchFlushes uint64
 	rights       *auth.Rights // nil: all
 	verdicts     verdicts
+	expiry       *time.Timer // runs expire; nil if the session does not expire
 }
 
 // A sessionState is how far a session's life has come.

@@ -14,7 +14,7 @@ type Stats struct {
 	Aborted  uint64 // sessions that broke the protocol
 	CutFull  uint64 // sessions cut off because their outbox was full
 	CutOther uint64 // sessions cut off for other reasons
-	Killed   uint64 // sessions ended through the meta API
+	Killed   uint64 // sessions ended through the meta API, or because their credentials expired
 	Denied   uint64 // sessions refused for want of the right credentials
 }
 
