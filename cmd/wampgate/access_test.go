@@ -290,10 +290,11 @@ func FuzzAccess(f *testing.F) {
 		if err != nil {
 			return
 		}
-		env := map[string]string{"ADA_TICKET": plantedTicket}
+		const secret = "4b825dc642cb6eb9a060e54bf8d69288"
+		env := map[string]string{"ADA_TICKET": secret}
 		a, _, err := readAccess("/nowhere/wampgate.yaml", nodes, env)
 		if err != nil {
-			if strings.Contains(err.Error(), plantedTicket) && !strings.Contains(text, plantedTicket) {
+			if strings.Contains(err.Error(), secret) {
 				t.Errorf("the error holds a secret: %v", err)
 			}
 			return
