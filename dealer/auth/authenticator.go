@@ -328,7 +328,7 @@ func (x *Exchange) Authenticate(ctx context.Context, m *wamp.Authenticate) Outco
 
 // shorten makes a stranger's text fit for a message.
 func shorten(s string) string {
-	const limit = 64
+	const limit = 128
 	if len(s) <= limit {
 		return s
 	}

@@ -460,3 +460,47 @@ func TestHTTP(t *testing.T) {
 		t.Errorf("APIKey of nobody = %+v", id)
 	}
 }
+
+// TestSlowHash compares passwords that are hashed slowly, one at a time: who
+// finds no place gets no answer when his time is over.
+func TestSlowHash(t *testing.T) {
+	t.Parallel()
+	h, err := auth.ParsePasswordHash("$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAuthenticator(t, auth.Config{Principals: []auth.Principal{{Authid: "ada", Role: "user", Ticket: h}}, MaxHashing: 1})
+	try := func(ctx context.Context, authid string) auth.Outcome {
+		outcome, _ := a.Begin(ctx, newPeer(hello(authid, "ticket")))
+		return outcome.Exchange.Authenticate(ctx, &wamp.Authenticate{Signature: "wrong"})
+	}
+	for _, authid := range []string{"ada", "zoe"} {
+		if got := reason(try(t.Context(), authid)); got != wamp.ErrAuthenticationDenied {
+			t.Errorf("%s came to %q", authid, got)
+		}
+	}
+	leave := a.Hash()
+	defer leave()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := reason(try(over, "ada")); got != wamp.ErrAuthenticationFailed {
+		t.Errorf("without a place: %q", got)
+	}
+	if _, err := a.Password(over, realm, "ada", "wrong"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Password without a place: %v", err)
+	}
+}
+
+// TestOffered has methods that are offered although nobody can use them.
+func TestOffered(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, auth.Config{Methods: []string{auth.Anonymous, auth.Ticket}})
+	outcome, _ := a.Begin(t.Context(), newPeer(nil))
+	if got := reason(outcome); got != wamp.ErrAuthenticationRequired {
+		t.Errorf("anonymous without a role came to %q", got)
+	}
+	outcome, _ = a.Begin(t.Context(), newPeer(hello("ada", "ticket", wamp.Dict{"authrole": strings.Repeat("x", 1000)})))
+	if outcome.Exchange == nil {
+		t.Errorf("ticket came to %+v", outcome.Denial)
+	}
+}

@@ -40,3 +40,9 @@ const MaxDecisions = maxDecisions
 
 // Kept returns how many decisions are kept for an action.
 func (r *Rights) Kept(a Action) int { return len(r.made[a]) }
+
+// Hash takes a place of those who hash passwords.
+func (a *Authenticator) Hash() (leave func()) {
+	a.hashing <- struct{}{}
+	return func() { <-a.hashing }
+}

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -132,9 +131,6 @@ func (r *Rule) fault() string {
 // Has reports whether there is a role of that name.
 func (p *Policy) Has(role string) bool { return p.roles[role] != nil }
 
-// Roles returns the names of the roles, sorted.
-func (p *Policy) Roles() []string { return slices.Sorted(maps.Keys(p.roles)) }
-
 // Rights returns what a role may do; one that is not in the policy may do
 // nothing.
 func (p *Policy) Rights(role string) *Rights {
@@ -211,15 +207,7 @@ func (r *Rights) decide(a Action, what pattern) *Decision {
 // refusal tells why not. It does not name the rule, which is nobody's business
 // but the operator's.
 func (r *Rights) refusal(a Action, what pattern) string {
-	return fmt.Sprintf("role %q has no permission %q for %s", r.role.Name, a, shortenURI(what.String()))
-}
-
-func shortenURI(s string) string {
-	const limit = 128
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
+	return fmt.Sprintf("role %q has no permission %q for %s", r.role.Name, a, shorten(what.String()))
 }
 
 // Sees reports whether a role may know that uri is registered: it may call it

@@ -326,3 +326,20 @@ func BenchmarkMay(b *testing.B) {
 		rights.May(auth.Call, "com.app.users.get")
 	}
 }
+
+// TestSees shows which registrations a role may know of.
+func TestSees(t *testing.T) {
+	t.Parallel()
+	rights := policy(t).Rights("user")
+	for uri, want := range map[wamp.URI]bool{"com.example": true, "com.app.users.list": true, "com.app.x.delete": false, "org.x": false, "wamp.registration.x": false} {
+		if got := rights.Sees(uri); got != want {
+			t.Errorf("Sees(%s) = %t, want %t", uri, got, want)
+		}
+	}
+	if procedure, ttl := policy(t).Rights("asked").Authorizer(); procedure != "com.auth" || ttl != time.Minute {
+		t.Errorf("Authorizer = %s, %v", procedure, ttl)
+	}
+	if d := rights.Decide(auth.Request{Action: auth.Call, URI: wamp.URI(strings.Repeat("x", 1000))}); d.Allowed || len(d.Text) > 250 {
+		t.Errorf("a long URI: %+v", d)
+	}
+}

@@ -558,3 +558,79 @@ func (i *inbox) last(t *testing.T, request int) string {
 	i.messages, i.flushed = nil, 0
 	return got
 }
+
+// TestAuthorizerLost loses the session that asks, while it waits and before it
+// asks again.
+func TestAuthorizerLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, err := auth.New(auth.Config{Principals: []auth.Principal{{Authid: "bob", Role: "user", Ticket: auth.HashTicket(secret)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		policy, err := auth.NewPolicy([]auth.Role{roles()[0], {Name: "user", Authorizer: "com.authorize"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := router.New(router.Config{Realms: []dealer.Config{{Realm: wamptest.Realm, MetaKill: true, MetaInside: true}}, Auth: a, Policy: policy})
+		answer := false
+		serve(t, r, "com.authorize", func([]any) wamp.Message {
+			if answer {
+				return yield(t, true)
+			}
+			return nil
+		})
+		operator := &inbox{}
+		admin, err := r.JoinLocal(wamptest.Realm, wamp.Identity{Authrole: "admin"}, wamp.Roles{Caller: true}, "", operator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bob := login(t, r, "bob")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			bob.send(`[48, 1, {}, "com.x"]`)
+		}()
+		synctest.Wait() // it asks
+		p, err := wamp.NewPayload(wamp.JSON, []any{"router"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := admin.Submit(t.Context(), &wamp.Call{Request: 1, Procedure: "wamp.session.kill_by_authrole", Payload: p}); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		operator.want(t, `[50, 1, {}, [1]]`)
+		bob.wants(`[8, 48, 1, {}, "wamp.error.authorization_failed", "*"]`)
+		answer = true
+		bob.send(`[48, 2, {}, "com.x"]`)
+		bob.wants(`[8, 48, 2, {}, "wamp.error.no_such_procedure", "*"]`)
+
+		// A session that ends while it waits is over.
+		answer = false
+		go func() {
+			time.Sleep(time.Second)
+			bob.Leave()
+		}()
+		if err := bob.try(`[48, 3, {}, "com.x"]`); !is(err, router.ErrClosed) {
+			t.Errorf("CALL of a session that left meanwhile: %v", err)
+		}
+	})
+}
+
+// TestHidden leaves out of the meta API what a role may not know of.
+func TestHidden(t *testing.T) {
+	t.Parallel()
+	r := newGuarded(t, auth.Config{}, roles()[0], auth.Role{Name: "user", Rules: []auth.Rule{
+		{URI: "com.example.a", Allow: []auth.Action{auth.Call}}, {Match: wamp.MatchPrefix, URI: "wamp.", Allow: []auth.Action{auth.Meta}},
+	}})
+	ada, bob := login(t, r.Router, "ada"), login(t, r.Router, "bob")
+	for i, uri := range []string{"com.example.a", "com.secret"} {
+		ada.send(fmt.Sprintf(`[64, %d, {}, %q]`, i+1, uri))
+		ada.wants(fmt.Sprintf(`[65, %d, %[1]d]`, i+1))
+	}
+	for p, want := range map[*peer]string{ada: `[1, 2]`, bob: `[1]`} {
+		p.send(`[48, 3, {}, "wamp.registration.list"]`)
+		p.wants(`[50, 3, {}, [{"exact": ` + want + `, "prefix": [], "wildcard": []}]]`)
+	}
+}
