@@ -219,3 +219,48 @@ func TestMetaIsClosed(t *testing.T) {
 		t.Errorf("POST of what is allowed = %d %s, want 404", got.status, got.body)
 	}
 }
+
+// TestProceduresDecide has procedures of a real client decide who comes in, and
+// what they may do.
+func TestProceduresDecide(t *testing.T) {
+	t.Parallel()
+	fetchClients(t, "wampy", "autobahn")
+	const dynamic = `
+auth:
+  dynamic: {procedure: test.authenticate, methods: [ticket, wampcra]}
+roles:
+  admin: {permissions: [{uri: "", match: prefix, allow: [call, register]}]}
+  user: {authorizer: test.authorize, authorizer-ttl: 1m}
+principals:
+  ada: {role: admin, ticket: {env: ADA_PASSWORD}}
+`
+	ctx, g := within(t, 2*patience), serve(t, dynamic, []string{"ADA_PASSWORD=" + loginPassword})
+	admin := startClient(t, "autobahn", "msgpack")
+	admin.join(ctx, t, g, command{"auth": command{"method": "ticket", "authid": "ada", "secret": loginPassword}})
+	zoe := command{"auth": command{"method": "wampcra", "authid": "zoe", "secret": loginPassword}}
+
+	early := startClient(t, "wampy", "json")
+	id := early.begin(t, "join", command{"url": g.ws(), "realm": "realm1", "serializer": "json", "auth": zoe["auth"]})
+	if out, failed := early.end(ctx, t, id); !failed || refusedWith(out, early) != "wamp.error.authentication_failed" {
+		t.Errorf("login that nobody decides about: %+v (failed %t)", out, failed)
+	}
+
+	admin.must(ctx, t, "register", command{"uri": "test.authenticate", "kind": "constant", "value": command{"role": "user", "secret": loginPassword}})
+	admin.must(ctx, t, "register", command{"uri": "test.echo", "kind": "echo"})
+	c := startClient(t, "wampy", "cbor")
+	if got := c.join(ctx, t, g, zoe); got.Details["authrole"] != "user" || got.Details["authprovider"] != "dynamic" {
+		t.Errorf("WELCOME %v", got.Details)
+	}
+	c.mustFail(ctx, t, "wamp.error.authorization_failed", "call", command{"uri": "test.echo"})
+	admin.must(ctx, t, "register", command{"uri": "test.authorize", "kind": "constant", "value": true})
+	if got := c.must(ctx, t, "call", command{"uri": "test.echo", "args": []any{"a"}}); !reflect.DeepEqual(got.Args, []any{"a"}) {
+		t.Errorf("echo = %v", got.Args)
+	}
+	admin.must(ctx, t, "unregister", command{"uri": "test.authorize"})
+	c.must(ctx, t, "call", command{"uri": "test.echo"}) // the answer holds for a minute
+	for _, line := range g.lines.all() {
+		if strings.Contains(line, loginPassword) {
+			t.Errorf("a secret is in the log: %s", line)
+		}
+	}
+}
