@@ -63,7 +63,9 @@ func homes() map[string][]string {
 		"github.com/goccy/go-yaml":       {"cmd/wampgate"},
 		"github.com/nats-io":             {"dealer/engine", "dealer/cluster", "dealer/durable"},
 		"github.com/vmihailenco/msgpack": {"dealer/wamp"},
-		"golang.org/x/sys":               {"dealer/transport", "gateway"}, // socket options of either side
+		"golang.org/x/crypto":            {"dealer/auth"},
+		"golang.org/x/sys":               {"dealer/transport", "gateway", "cmd/wampgate"}, // options of sockets and terminals
+		"golang.org/x/text":              {"dealer/auth"},
 	}
 }
 

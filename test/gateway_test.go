@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,9 +35,27 @@ type gateway struct {
 // stop.
 func start(t *testing.T, args ...string) *gateway {
 	t.Helper()
-	args = append([]string{"dev", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain=1s"}, args...)
+	return startCommand(t, nil, []string{"dev"}, args...)
+}
+
+// serve runs "wampgate serve" with a configuration file, and variables that it
+// may name, as start does.
+func serve(t *testing.T, config string, env []string, args ...string) *gateway {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "wampgate.yaml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return startCommand(t, env, []string{"serve", "-c", path}, args...)
+}
+
+// startCommand runs a command that serves.
+func startCommand(t *testing.T, env, command []string, args ...string) *gateway {
+	t.Helper()
+	args = slices.Concat(command, []string{"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain=1s"}, args)
 	g := &gateway{cmd: exec.Command(binary(t), args...), exit: make(chan struct{})}
 	g.cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "WAMPGATE_") })
+	g.cmd.Env = append(g.cmd.Env, env...)
 	stdout, err := g.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -18,25 +19,26 @@ type fileValue struct {
 }
 
 // parseFile reads a configuration file: one YAML map of settings. Values are
-// scalars, or lists of scalars without commas. The error names path and line.
-func parseFile(path string, data []byte) (map[string]fileValue, error) {
+// scalars, or lists of scalars without commas, except for the sections, which
+// are returned as they are. The error names path and line.
+func parseFile(path string, data []byte) (map[string]fileValue, map[string]ast.Node, error) {
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return nil, syntaxError(path, err)
+		return nil, nil, syntaxError(path, err)
 	}
-	values := map[string]fileValue{}
+	values, nodes := map[string]fileValue{}, map[string]ast.Node{}
 	for i, doc := range file.Docs {
 		if i > 0 && doc.Body != nil {
-			return nil, at(path, doc.Body, "a second document; settings are one map")
+			return nil, nil, at(path, doc.Body, "a second document; settings are one map")
 		}
-		if err := readMap(path, doc.Body, values); err != nil {
-			return nil, err
+		if err := readMap(path, doc.Body, values, nodes); err != nil {
+			return nil, nil, err
 		}
 	}
-	return values, nil
+	return values, nodes, nil
 }
 
-func readMap(path string, body ast.Node, values map[string]fileValue) error {
+func readMap(path string, body ast.Node, values map[string]fileValue, nodes map[string]ast.Node) error {
 	if body == nil || body.Type() == ast.CommentType {
 		return nil
 	}
@@ -46,6 +48,10 @@ func readMap(path string, body ast.Node, values map[string]fileValue) error {
 	}
 	for entries := node.MapRange(); entries.Next(); {
 		key := entries.Key()
+		if name := key.GetToken().Value; slices.Contains(sections(), name) {
+			nodes[name] = entries.Value()
+			continue
+		}
 		text, err := valueText(entries.Value())
 		if err != nil {
 			return at(path, key, fmt.Sprintf("%s: %v", key.GetToken().Value, err))

@@ -10,6 +10,8 @@
 //	wampgate ps                               list the sessions of a realm
 //	wampgate kill 4711                        end a session
 //	wampgate health                           is the gateway alive
+//	wampgate hash-password                    what the configuration keeps of a password
+//	wampgate keygen ada.key                   a key pair for cryptosign
 //	wampgate version
 //
 // The first SIGINT or SIGTERM ends a command in good order, a second one at

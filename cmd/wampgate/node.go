@@ -46,9 +46,13 @@ type node struct {
 // newNode puts a node together. It starts nothing.
 func newNode(s *settings, log *slog.Logger) (*node, error) {
 	n := &node{settings: s, log: log, stopWork: func() {}}
-	n.router = router.New(routerConfig(s, log))
+	config := routerConfig(s, log)
+	err := s.guard(&config)
+	if err != nil {
+		return nil, err
+	}
+	n.router = router.New(config)
 	n.sockets = transport.New(transportConfig(s, n.router, log))
-	var err error
 	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {
 		return nil, err
 	}
@@ -103,8 +107,8 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 			MaxGather:        int(s.MaxMessage),
 			Epoch:            uint64(time.Now().UnixMilli()),
 			MaxSubscriptions: s.MaxSubscriptions,
-			MetaKill:         s.MetaKill,
-			MetaInside:       s.MetaHTTP,
+			MetaKill:         s.MetaKill || s.guarded(),
+			MetaInside:       s.MetaHTTP || s.guarded(),
 		})
 	}
 	return config
@@ -133,10 +137,15 @@ func (n *node) gatewayConfig() gateway.Config {
 		WebSocket:    n.sockets,
 		WriteTimeout: s.WriteTimeout,
 		Safe:         func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
-		Directory:    directory{n.router, realm},
-		Nearest:      func(uri wamp.URI) (wamp.URI, bool) { return n.router.Nearest(realm, uri) },
+		Directory:    directory{n.router, realm, s},
+		Nearest: func(uri wamp.URI) (wamp.URI, bool) {
+			if s.guarded() {
+				return "", false // may be nothing that the caller shall know of
+			}
+			return n.router.Nearest(realm, uri)
+		},
 		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
-			session, err := n.router.JoinLocal(realm, id, callerRoles(), "wampgate HTTP", out)
+			session, err := n.router.JoinLocal(realm, s.known(id), callerRoles(), "wampgate HTTP", out)
 			if err != nil {
 				return nil, err // not a nil *Session in an interface
 			}

@@ -36,16 +36,18 @@ type process struct {
 type commands struct {
 	Help helpFlag `short:"h" help:"Show help."`
 
-	Dev         devCommand         `cmd:"" set:"admin=" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
-	Serve       serveCommand       `cmd:"" help:"Run a gateway."`
-	CheckConfig checkConfigCommand `cmd:"" help:"Print the configuration that serve would use, defaults included."`
-	Call        callCommand        `cmd:"" help:"Call a procedure through a gateway."`
-	Register    registerCommand    `cmd:"" help:"Make a command a procedure."`
-	Procs       procsCommand       `cmd:"" help:"List the procedures of a realm."`
-	Ps          psCommand          `cmd:"" help:"List the sessions of a realm."`
-	Kill        killCommand        `cmd:"" help:"End sessions of a realm."`
-	Health      healthCommand      `cmd:"" help:"Ask a gateway whether it is alive."`
-	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Dev          devCommand          `cmd:"" set:"admin=" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
+	Serve        serveCommand        `cmd:"" help:"Run a gateway."`
+	CheckConfig  checkConfigCommand  `cmd:"" help:"Print the configuration that serve would use, defaults included."`
+	Call         callCommand         `cmd:"" help:"Call a procedure through a gateway."`
+	Register     registerCommand     `cmd:"" help:"Make a command a procedure."`
+	Procs        procsCommand        `cmd:"" help:"List the procedures of a realm."`
+	Ps           psCommand           `cmd:"" help:"List the sessions of a realm."`
+	Kill         killCommand         `cmd:"" help:"End sessions of a realm."`
+	Health       healthCommand       `cmd:"" help:"Ask a gateway whether it is alive."`
+	HashPassword hashPasswordCommand `cmd:"" help:"Print what the configuration keeps of a password."`
+	Keygen       keygenCommand       `cmd:"" help:"Make a key pair for cryptosign."`
+	Version      versionCommand      `cmd:"" help:"Print the version."`
 }
 
 // An exitError ends the program with a code; err is printed unless it is nil.

@@ -25,6 +25,7 @@ func (c *serveCommand) Run(ctx context.Context, p *process, s *sources) error {
 	if err := c.mayServe(s); err != nil {
 		return err
 	}
+	c.access, c.anonymous = s.access, c.Anonymous
 	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, c.LogLevel)
 	defer stop()
 	n, err := newNode(&c.settings, log)
@@ -34,9 +35,13 @@ func (c *serveCommand) Run(ctx context.Context, p *process, s *sources) error {
 	return n.serve(ctx, func(context.Context) error { return n.announce(p.Stdout) })
 }
 
-// mayServe refuses settings under which nobody could call anything.
+// mayServe refuses settings under which nobody could call anything, or that do
+// not go together.
 func (c *fileSettings) mayServe(s *sources) error {
-	if c.Anonymous {
+	if section, text := s.access.fault(c.Anonymous, c.Realm); text != "" {
+		return &exitError{exitUsage, &settingError{fmt.Sprintf("%s:%d", s.path, s.access.lines[section]), text}}
+	}
+	if c.Anonymous || s.access.known() {
 		return nil
 	}
 	where := "the configuration file"
@@ -46,14 +51,24 @@ func (c *fileSettings) mayServe(s *sources) error {
 	return &exitError{exitUsage, fmt.Errorf(`nobody may call anything, so there is nothing to serve
   To let anybody in who reaches %s, put "anonymous: true" into %s,
   or set WAMPGATE_ANONYMOUS=true, or give --anonymous.
+  To let in those you know, name them there under "principals" and "roles".
   To try things out on this machine run 'wampgate dev'`, c.Listen, where)}
 }
 
-type checkConfigCommand struct{ fileSettings }
+type checkConfigCommand struct {
+	fileSettings
+
+	Explain  bool     `help:"Say whether AUTHID may do ACTION (call, register, register_http, meta, admin) with URI, and why."`
+	Question []string `arg:"" optional:"" placeholder:"AUTHID URI ACTION" help:"What --explain is about."`
+}
 
 // Run prints the settings in force, each with the place where it was made, as
-// a configuration file.
+// a configuration file. Of roles and principals it tells in comments, and
+// secrets it prints never.
 func (c *checkConfigCommand) Run(kctx *kong.Context, p *process, s *sources) error {
+	if c.Explain || len(c.Question) > 0 {
+		return c.explain(p, s)
+	}
 	for _, flag := range kctx.Flags() {
 		if flag.Group == nil {
 			continue
@@ -63,7 +78,28 @@ func (c *checkConfigCommand) Run(kctx *kong.Context, p *process, s *sources) err
 			return err
 		}
 	}
+	for _, line := range s.access.describe(s.path) {
+		if _, err := fmt.Fprintln(p.Stdout, line); err != nil {
+			return err
+		}
+	}
 	return c.mayServe(s)
+}
+
+// explain prints whether somebody may do something; if not, the exit code is
+// exitRefused.
+func (c *checkConfigCommand) explain(p *process, s *sources) error {
+	if err := c.mayServe(s); err != nil {
+		return err
+	}
+	answer, may, err := s.access.explain(c.Question, c.Anonymous)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if _, err := fmt.Fprintln(p.Stdout, answer); err != nil || may {
+		return err
+	}
+	return &exitError{exitRefused, nil}
 }
 
 // yamlValue writes the value of a setting as YAML would have it.

@@ -149,6 +149,7 @@ func TestConfiguration(t *testing.T) {
 				"nobody may call anything, so there is nothing to serve",
 				`  To let anybody in who reaches 127.0.0.1:0, put "anonymous: true" into FILE,`,
 				"  or set WAMPGATE_ANONYMOUS=true, or give --anonymous.",
+				`  To let in those you know, name them there under "principals" and "roles".`,
 				"  To try things out on this machine run 'wampgate dev'",
 			},
 		},

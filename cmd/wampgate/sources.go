@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml/ast"
 
+	"github.com/wampgate/wampgate/dealer/auth"
 	"github.com/wampgate/wampgate/dealer/match"
 )
 
@@ -24,6 +26,10 @@ type sources struct {
 	file map[string]fileValue // by setting
 	path string               // of the configuration file
 
+	environ map[string]string // all of it, for secrets
+	access  *access           // of the file
+	secrets map[string]bool   // variables that hold secrets
+
 	made map[string]string // where each setting in force was made, by setting
 }
 
@@ -35,11 +41,14 @@ type settingError struct {
 
 func (e *settingError) Error() string { return e.where + ": " + e.text }
 
-// newSources keeps what concerns wampgate of an environment.
+// newSources takes what concerns wampgate from an environment.
 func newSources(environ []string) *sources {
-	s := &sources{env: map[string]string{}, made: map[string]string{}}
+	s := &sources{env: map[string]string{}, made: map[string]string{}, environ: map[string]string{}}
+	s.access = &access{anonymousRole: auth.Anonymous}
 	for _, kv := range environ {
-		if name, value, _ := strings.Cut(kv, "="); strings.HasPrefix(name, envPrefix) {
+		name, value, _ := strings.Cut(kv, "=")
+		s.environ[name] = value
+		if strings.HasPrefix(name, envPrefix) {
 			s.env[name] = value
 		}
 	}
@@ -75,15 +84,18 @@ func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 // in it and in the environment against the flags of the command. The error
 // joins one settingError for each fault.
 func (s *sources) load(flags []*kong.Flag, path string) error {
+	var accessErr error
 	if path != "" {
 		data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 		if err != nil {
 			return fmt.Errorf("configuration file: %w", err)
 		}
-		if s.file, err = parseFile(path, data); err != nil {
+		var nodes map[string]ast.Node
+		if s.file, nodes, err = parseFile(path, data); err != nil {
 			return err
 		}
 		s.path = path
+		s.access, s.secrets, accessErr = readAccess(path, nodes, s.environ)
 	}
 	known := map[string]*kong.Flag{}
 	for _, f := range flags {
@@ -91,7 +103,7 @@ func (s *sources) load(flags []*kong.Flag, path string) error {
 			known[f.Name] = f
 		}
 	}
-	return errors.Join(s.checkEnv(known), s.checkFile(known))
+	return errors.Join(s.checkEnv(known), s.checkFile(known), accessErr)
 }
 
 func (s *sources) checkEnv(known map[string]*kong.Flag) error {
@@ -101,7 +113,7 @@ func (s *sources) checkEnv(known map[string]*kong.Flag) error {
 	}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.env)) {
-		if !slices.Contains(names, name) && !foreign(name) {
+		if !slices.Contains(names, name) && !foreign(name) && !s.secrets[name] {
 			errs = append(errs, unknown(name, name, names))
 		}
 	}
@@ -122,7 +134,7 @@ func foreign(variable string) bool {
 }
 
 func (s *sources) checkFile(known map[string]*kong.Flag) error {
-	names := slices.Sorted(maps.Keys(known))
+	names := append(slices.Sorted(maps.Keys(known)), sections()...)
 	var errs []error
 	for _, name := range slices.SortedFunc(maps.Keys(s.file), func(a, b string) int { return s.file[a].line - s.file[b].line }) {
 		v := s.file[name]

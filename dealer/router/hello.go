@@ -1,10 +1,10 @@
 package router
 
 import (
-	"crypto/rand"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -19,6 +19,7 @@ const Anonymous = "anonymous"
 type TransportInfo struct {
 	Peer       string // the other side's address, for logs
 	Serializer wamp.Serializer
+	TLS        *tls.ConnectionState // nil without TLS
 
 	// Acknowledges says that the peer's receiving of an INVOCATION with a
 	// Receipt is reported with [Session.Acknowledged].
@@ -30,27 +31,19 @@ func NewAbort(reason wamp.URI, text string) *wamp.Abort {
 	return &wamp.Abort{Details: wamp.Dict{"message": text}, Reason: reason}
 }
 
-// Join opens a session for a peer that said HELLO. Its WELCOME has then been
-// pushed to out, to be flushed by the caller. Otherwise nothing has been
-// pushed, and the ABORT returned is for the caller to send.
+// Join opens a session for a peer that said HELLO, if that takes no
+// credentials; see [Router.Hello] for peers that are asked for some. Its
+// WELCOME has then been pushed to out, to be flushed by the caller. Otherwise
+// nothing that counts has been pushed, and the ABORT returned is for the caller
+// to send.
 func (r *Router) Join(hello *wamp.Hello, t TransportInfo, out Outbox) (*Session, *wamp.Abort) {
-	realm, roles, abort := r.admit(hello)
-	if abort != nil {
-		return nil, abort
+	ctx := context.Background()
+	step := r.Hello(ctx, hello, t, out)
+	if step.Pending != nil {
+		step.Pending.Drop(ctx)
+		return nil, NewAbort(wamp.ErrAuthenticationRequired, "this session takes an answer to a CHALLENGE")
 	}
-	s := &Session{realm: realm, out: out, acknowledges: t.Acknowledges, identity: wamp.Identity{
-		Authid:       rand.Text(),
-		Authrole:     Anonymous,
-		Authmethod:   Anonymous,
-		Authprovider: "static",
-	}}
-	agent, _ := hello.Details.String("agent")
-	if err := r.open(s, roles, agent, true); err != nil {
-		return nil, refusal(err)
-	}
-	r.config.Log.Debug("session opened", "realm", string(realm.name), "session", uint64(s.id),
-		"peer", t.Peer, "serializer", t.Serializer.String(), "agent", agent)
-	return s, nil
+	return step.Session, step.Abort
 }
 
 // JoinLocal opens a session for a peer inside the process, which gets no
@@ -61,7 +54,7 @@ func (r *Router) JoinLocal(realm wamp.URI, id wamp.Identity, roles wamp.Roles, a
 	if s.realm == nil {
 		return nil, fmt.Errorf("join realm %q: no such realm", realm)
 	}
-	if err := r.open(s, roles, agent, false); err != nil {
+	if err := r.openLocal(s, roles, agent); err != nil {
 		return nil, fmt.Errorf("join realm %q: %w", realm, err)
 	}
 	return s, nil
@@ -84,35 +77,26 @@ func (r *Router) admit(hello *wamp.Hello) (*realm, wamp.Roles, *wamp.Abort) {
 	if err != nil {
 		return nil, roles, NewAbort(wamp.ErrProtocolViolation, err.Error())
 	}
-	if !acceptsAnonymous(hello.Details) {
-		return nil, roles, NewAbort(wamp.ErrNoMatchingAuthMethod, `the only authentication method here is "anonymous"`)
-	}
 	return realm, roles, nil
 }
 
-// acceptsAnonymous reports whether a client wants to join anonymously: it says
-// so, or asks for no method at all.
-func acceptsAnonymous(details wamp.Dict) bool {
-	if details["authmethods"] == nil {
-		return true
-	}
-	methods, ok := details.List("authmethods")
-	return ok && (len(methods) == 0 || slices.Contains(methods, any(Anonymous)))
-}
-
-// open gives s an id and puts it into its realm.
-func (r *Router) open(s *Session, roles wamp.Roles, agent string, welcome bool) error {
-	id, err := r.newID()
+// openLocal opens a session inside the process, which gets no WELCOME.
+func (r *Router) openLocal(s *Session, roles wamp.Roles, agent string) error {
+	id, err := r.reserve()
 	if err != nil {
 		return err
 	}
 	s.id = id
-	var m *wamp.Welcome
-	if welcome {
-		m = &wamp.Welcome{Session: id, Details: r.welcome(s)}
+	return r.open(s, roles, agent, nil)
+}
+
+// open puts s, whose id is reserved, into its realm.
+func (r *Router) open(s *Session, roles wamp.Roles, agent string, welcome *wamp.Welcome) error {
+	if err := r.admitID(s.id); err != nil {
+		return err
 	}
-	if err := s.realm.join(s, roles, agent, m); err != nil {
-		r.forget(id)
+	if err := s.realm.join(s, roles, agent, welcome); err != nil {
+		r.forget(s.id)
 		return err
 	}
 	return nil
@@ -121,8 +105,8 @@ func (r *Router) open(s *Session, roles wamp.Roles, agent string, welcome bool) 
 // welcome returns the details of a WELCOME. Every role has a features dict and
 // authid and authrole are strings: clients fail without. Only roles that exist
 // are announced.
-func (r *Router) welcome(s *Session) wamp.Dict {
-	return wamp.Dict{
+func (r *Router) welcome(s *Session, extra wamp.Dict) wamp.Dict {
+	details := wamp.Dict{
 		"realm":        string(s.realm.name),
 		"authid":       s.identity.Authid,
 		"authrole":     s.identity.Authrole,
@@ -134,6 +118,10 @@ func (r *Router) welcome(s *Session) wamp.Dict {
 			"dealer": wamp.Dict{"features": s.realm.dealer.Features().Dict()},
 		},
 	}
+	if extra != nil {
+		details["authextra"] = extra
+	}
+	return details
 }
 
 // refusal returns the ABORT for a session that could not be opened.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer"
+	"github.com/wampgate/wampgate/dealer/auth"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -28,16 +29,24 @@ type realm struct {
 	armed    time.Time            // what timer is set to; zero if it is not set
 	gone     []*Session           // cut off in this step, not yet out of the dealer
 	counters counters
+	rights   map[string]*auth.Rights // by role, of those that are or were here
+	asker    asker
 }
 
 func newRealm(r *Router, c dealer.Config) *realm {
-	return &realm{
+	m := &realm{
 		name:     c.Realm,
 		router:   r,
-		dealer:   dealer.New(c),
 		sessions: make(map[wamp.ID]*Session),
 		parting:  make(map[wamp.ID]*Session),
+		rights:   make(map[string]*auth.Rights),
 	}
+	m.asker.realm = m
+	if r.config.Policy != nil && c.MaySee == nil {
+		c.MaySee = m.maySee
+	}
+	m.dealer = dealer.New(c)
+	return m
 }
 
 // join adds s, pushes its WELCOME, if it gets one, so that nothing can overtake
@@ -72,6 +81,8 @@ func (r *realm) enter(now time.Time, s *Session, roles wamp.Roles, agent string,
 			return fmt.Errorf("push WELCOME: %w", err)
 		}
 	}
+	s.rights = r.rightsOf(s)
+	s.expireAt(now, s.expires)
 	r.sessions[s.id] = s
 	r.counters.joined++
 	return nil
@@ -91,6 +102,16 @@ func (r *realm) step(b *Batch, now time.Time, s *Session, m wamp.Message) error 
 	if s.state != stateJoined {
 		return r.part(b, s, m)
 	}
+	if s.rights != nil {
+		if done, err := r.authorize(b, now, s, m); done {
+			return err
+		}
+	}
+	return r.act(b, now, s, m)
+}
+
+// act handles one message that s may send.
+func (r *realm) act(b *Batch, now time.Time, s *Session, m wamp.Message) error {
 	switch m.(type) {
 	case *wamp.Goodbye:
 		r.reply(b, s, &wamp.Goodbye{Reason: wamp.CloseGoodbyeAndOut})
@@ -188,6 +209,9 @@ func (r *realm) forget(s *Session) {
 	}
 	s.state = stateLeft
 	s.batch = nil
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
 	delete(r.sessions, s.id)
 	delete(r.parting, s.id)
 	r.router.forget(s.id)

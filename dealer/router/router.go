@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer"
+	"github.com/wampgate/wampgate/dealer/auth"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -25,6 +26,7 @@ const (
 	DefaultMaxSessions      = 100_000
 	DefaultStallLimit       = 10 * time.Second
 	DefaultAnswerStallLimit = time.Second
+	DefaultAskTimeout       = 5 * time.Second
 )
 
 // A Config sets up a Router.
@@ -40,8 +42,18 @@ type Config struct {
 	// Log takes what operators should know; default: nothing is logged.
 	Log *slog.Logger
 
-	// MaxSessions bounds the sessions of all realms; further HELLOs get an
-	// ABORT. Default 100,000.
+	// Auth decides who may join; default: everybody may, as anonymous.
+	Auth *auth.Authenticator
+
+	// Policy says what roles may do; default: everybody may do everything.
+	Policy *auth.Policy
+
+	// AskTimeout is how long a procedure may take to decide who may join or do
+	// something. Default 5 s.
+	AskTimeout time.Duration
+
+	// MaxSessions bounds the sessions of all realms, with those that are about
+	// to authenticate; further HELLOs get an ABORT. Default 100,000.
 	MaxSessions int
 
 	// StallLimit is how long a sender waits for a congested callee before it
@@ -63,6 +75,12 @@ func (c Config) withDefaults() Config {
 	if c.MaxSessions <= 0 {
 		c.MaxSessions = DefaultMaxSessions
 	}
+	if c.Auth == nil {
+		c.Auth, _ = auth.New(auth.Config{AnonymousRole: Anonymous}) // fails for principals alone
+	}
+	if c.AskTimeout <= 0 {
+		c.AskTimeout = DefaultAskTimeout
+	}
 	if c.StallLimit <= 0 {
 		c.StallLimit = DefaultStallLimit
 	}
@@ -81,6 +99,8 @@ type Router struct {
 
 	mu      sync.Mutex           // guards the following fields; taken after a realm's lock
 	ids     map[wamp.ID]struct{} // of the sessions of all realms
+	pending map[wamp.ID]struct{} // of those that are not open yet
+	denied  uint64               // authentications
 	closing bool
 	empty   chan struct{} // closed when closing and no session is left
 }
@@ -90,10 +110,11 @@ type Router struct {
 // cannot be joined.
 func New(c Config) *Router {
 	r := &Router{
-		config: c.withDefaults(),
-		realms: make(map[wamp.URI]*realm),
-		ids:    make(map[wamp.ID]struct{}),
-		empty:  make(chan struct{}),
+		config:  c.withDefaults(),
+		realms:  make(map[wamp.URI]*realm),
+		ids:     make(map[wamp.ID]struct{}),
+		pending: make(map[wamp.ID]struct{}),
+		empty:   make(chan struct{}),
 	}
 	for _, realm := range c.Realms {
 		if realm.Rand == nil {
@@ -128,24 +149,46 @@ func (r *Router) Nearest(realm, uri wamp.URI) (wamp.URI, bool) {
 	return m.dealer.Nearest(uri)
 }
 
-// newID returns a session id that no session of the router has: random over
-// the whole range (spec, section "Identifiers", global scope).
-func (r *Router) newID() (wamp.ID, error) {
+// reserve returns a session id that no session of the router has: random over
+// the whole range (spec, section "Identifiers", global scope). It counts as a
+// session, and is to be admitted or dropped.
+func (r *Router) reserve() (wamp.ID, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closing {
 		return 0, ErrShutdown
 	}
-	if len(r.ids) >= r.config.MaxSessions {
+	if len(r.ids)+len(r.pending) >= r.config.MaxSessions {
 		return 0, errTooManySessions
 	}
 	for {
 		id := randomID()
-		if _, taken := r.ids[id]; !taken {
-			r.ids[id] = struct{}{}
+		_, taken := r.ids[id]
+		_, reserved := r.pending[id]
+		if !taken && !reserved {
+			r.pending[id] = struct{}{}
 			return id, nil
 		}
 	}
+}
+
+// admitID makes a reserved id a session's.
+func (r *Router) admitID(id wamp.ID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pending, id)
+	if r.closing {
+		return ErrShutdown
+	}
+	r.ids[id] = struct{}{}
+	return nil
+}
+
+// drop gives back a reserved id.
+func (r *Router) drop(id wamp.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pending, id)
 }
 
 // forget gives back a session id.

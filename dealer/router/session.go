@@ -4,7 +4,9 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 
+	"github.com/wampgate/wampgate/dealer/auth"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -16,6 +18,8 @@ type Session struct {
 	identity wamp.Identity
 	out      Outbox
 	local    bool
+	trusted  bool      // the router's own: may do everything
+	expires  time.Time // when its credentials do; zero: never
 
 	acknowledges bool // receipts are reported
 
@@ -25,6 +29,9 @@ type Session struct {
 	state        sessionState
 	batch        *Batch // that out is known to until its next flush
 	batchFlushes uint64
+	rights       *auth.Rights // nil: all
+	verdicts     verdicts
+	expiry       *time.Timer // runs expire; nil if the session does not expire
 }
 
 // A sessionState is how far a session's life has come.
@@ -54,7 +61,11 @@ func (s *Session) Identity() wamp.Identity { return s.identity }
 // that the peer broke the protocol; the session must be ended with
 // [Session.Abort].
 func (s *Session) Receive(b *Batch, m wamp.Message) error {
-	return s.realm.receive(b, s, m)
+	err := s.realm.receive(b, s, m)
+	if err == errAsk { //nolint:errorlint // it is never wrapped
+		return s.ask(context.Background(), b, m)
+	}
+	return err
 }
 
 // Submit is Receive for sessions inside the process: it flushes, and while a
@@ -64,7 +75,10 @@ func (s *Session) Receive(b *Batch, m wamp.Message) error {
 func (s *Session) Submit(ctx context.Context, m wamp.Message) error {
 	b := s.realm.router.batch()
 	defer s.realm.router.release(b)
-	err := s.Receive(b, m)
+	err := s.realm.receive(b, s, m)
+	if err == errAsk { //nolint:errorlint // it is never wrapped
+		err = s.ask(ctx, b, m)
+	}
 	runtime.Gosched() // who else is about to submit fills the same outboxes: they are flushed once
 	b.Flush()
 	if b.Congested() {

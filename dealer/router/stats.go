@@ -5,6 +5,7 @@ type Stats struct {
 	Sessions      int // open now
 	Registrations int // now; a shared one counts once
 	CallsInFlight int // now
+	Pending       int // sessions that are about to authenticate
 
 	Joined   uint64 // sessions opened
 	Messages uint64 // received in open sessions
@@ -13,7 +14,8 @@ type Stats struct {
 	Aborted  uint64 // sessions that broke the protocol
 	CutFull  uint64 // sessions cut off because their outbox was full
 	CutOther uint64 // sessions cut off for other reasons
-	Killed   uint64 // sessions ended through the meta API
+	Killed   uint64 // sessions ended through the meta API, or because their credentials expired
+	Denied   uint64 // sessions refused for want of the right credentials
 }
 
 // counters are one realm's share of Stats, guarded by its lock.
@@ -27,6 +29,10 @@ func (r *Router) Stats() Stats {
 	for _, realm := range r.realms {
 		realm.addTo(&sum)
 	}
+	r.mu.Lock()
+	sum.Pending = len(r.pending)
+	sum.Denied = r.denied
+	r.mu.Unlock()
 	return sum
 }
 

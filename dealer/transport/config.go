@@ -46,8 +46,8 @@ type Config struct {
 	// else ends the session if it is lost. Default 4 MiB.
 	Queue int
 
-	// HelloTimeout is how long a connection may be without a session. Default
-	// 10 s.
+	// HelloTimeout is how long a connection may be without a session, and so
+	// how long authentication may take. Default 10 s.
 	HelloTimeout time.Duration
 
 	// PingInterval is the time between pings, and PingTimeout how long after

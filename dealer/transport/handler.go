@@ -50,6 +50,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p := h.newPeer(r.RemoteAddr)
 	p.decoder = wamp.NewDecoder(format.serializer)
+	p.tls = r.TLS
 	if !h.enter(p) {
 		http.Error(w, "no room for more connections", http.StatusServiceUnavailable)
 		return

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -27,9 +29,11 @@ type peer struct {
 	decoder   *wamp.Decoder
 	heartbeat heartbeat
 
-	session *router.Session // nil if none is open
-	batch   *router.Batch   // what this peer's messages led to; outlives the peer in its receivers' sessions
-	waiting atomic.Bool     // for others to read; nothing is read here meanwhile
+	session *router.Session   // nil if none is open
+	pending *router.Handshake // nil unless the peer has to answer a CHALLENGE
+	tls     *tls.ConnectionState
+	batch   *router.Batch // what this peer's messages led to; outlives the peer in its receivers' sessions
+	waiting atomic.Bool   // for others to read; nothing is read here meanwhile
 }
 
 // An ending is how a connection ends, in terms of WebSocket. The zero ending
@@ -63,6 +67,9 @@ func (p *peer) serve() {
 	p.batch.Flush()
 	if p.session != nil {
 		p.session.Leave()
+	}
+	if p.pending != nil {
+		p.pending.Drop(p.out.open)
 	}
 	p.logEnd(end)
 	p.close(end)
@@ -112,7 +119,7 @@ func (p *peer) broken(err error) ending {
 	case errors.Is(err, errFrameTooLarge):
 		return ending{code: websocket.StatusMessageTooBig, reason: fmt.Sprintf("a message may have %d bytes", p.config.MaxFrame)}
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return ending{code: websocket.StatusPolicyViolation, reason: fmt.Sprintf("no HELLO within %v", p.config.HelloTimeout)}
+		return ending{code: websocket.StatusPolicyViolation, reason: fmt.Sprintf("no %s within %v", p.expected(), p.config.HelloTimeout)}
 	}
 	return ending{code: -1, reason: err.Error(), how: lost}
 }
@@ -172,7 +179,10 @@ func (p *peer) message(message []byte) ending {
 	if err != nil {
 		return p.violation(err.Error())
 	}
-	if p.session == nil {
+	switch {
+	case p.pending != nil:
+		return p.authenticate(m)
+	case p.session == nil:
 		return p.hello(m)
 	}
 	err = p.session.Receive(p.batch, m)
@@ -205,18 +215,63 @@ func (p *peer) hello(m wamp.Message) ending {
 	if !ok {
 		return p.violation(fmt.Sprintf("%v before HELLO", m.Type()))
 	}
-	info := router.TransportInfo{Peer: p.name, Serializer: p.out.format.serializer, Acknowledges: p.pings()}
-	session, abort := p.config.Router.Join(hello, info, p.out)
-	if abort != nil {
-		return p.abort(abort)
+	info := router.TransportInfo{Peer: p.name, Serializer: p.out.format.serializer, TLS: p.tls, Acknowledges: p.pings()}
+	ctx, done := p.patience()
+	defer done()
+	return p.advance(p.config.Router.Hello(ctx, hello, info, p.out))
+}
+
+// authenticate handles the answer to a CHALLENGE. There is one.
+func (p *peer) authenticate(m wamp.Message) ending {
+	switch m := m.(type) {
+	case *wamp.Abort:
+		return ending{code: websocket.StatusNormalClosure}
+	case *wamp.Authenticate:
+		handshake := p.pending
+		p.pending = nil
+		ctx, done := p.patience()
+		defer done()
+		return p.advance(handshake.Authenticate(ctx, m))
 	}
-	p.session = session
-	p.out.session.Store(session)
+	return p.violation(fmt.Sprintf("%v in answer to CHALLENGE", m.Type()))
+}
+
+// patience bounds how long others may take to decide about the peer, from which
+// nothing is read meanwhile.
+func (p *peer) patience() (ctx context.Context, done func()) {
+	p.waiting.Store(true)
+	ctx, cancel := context.WithTimeout(p.out.open, p.config.HelloTimeout)
+	return ctx, func() {
+		cancel()
+		p.waiting.Store(false)
+	}
+}
+
+// advance takes the next step to a session.
+func (p *peer) advance(step router.Step) ending {
+	switch {
+	case step.Abort != nil:
+		return p.abort(step.Abort)
+	case step.Pending != nil:
+		p.pending = step.Pending
+		p.out.Flush()
+		return ending{}
+	}
+	p.session = step.Session
+	p.out.session.Store(step.Session)
 	p.out.Flush()
 	return p.helloWithin(0)
 }
 
-// helloWithin bounds the time until a HELLO; 0 lifts the bound.
+// expected names what a peer without a session has to send.
+func (p *peer) expected() string {
+	if p.pending != nil {
+		return "AUTHENTICATE"
+	}
+	return "HELLO"
+}
+
+// helloWithin bounds the time until there is a session; 0 lifts the bound.
 func (p *peer) helloWithin(d time.Duration) ending {
 	var deadline time.Time
 	if d > 0 {

@@ -12,6 +12,7 @@ globalThis.WebSocket ??= class extends ws {
   }
 };
 const autobahn = require("autobahn");
+const nacl = require("tweetnacl");
 const codecs = require("autobahn/lib/serializer.js");
 const { run, say, traced } = require("./peer.cjs");
 
@@ -70,8 +71,28 @@ function transports(url) {
   return { transports: [{ type: "rawsocket", ...(path ? { path } : { host, port: Number(port) }) }] };
 }
 
+// login returns the options for a login with { method, authid, secret, role }.
+function login(auth) {
+  if (!auth) return {};
+  const { auth_cra: cra, auth_cryptosign: cryptosign } = autobahn;
+  const key = auth.method === "cryptosign" && nacl.sign.keyPair.fromSeed(Buffer.from(auth.secret, "hex"));
+  const answers = {
+    ticket: () => auth.secret,
+    wampcra: ({ challenge, salt, keylen, iterations }) =>
+      cra.sign(salt ? cra.derive_key(auth.secret, salt, iterations, keylen) : auth.secret, challenge),
+    cryptosign: (extra) => cryptosign.sign_challenge(key, extra),
+  };
+  if (!answers[auth.method]) throw new Error("it has no such method");
+  return {
+    authmethods: [auth.method],
+    authid: auth.authid,
+    authextra: key ? { pubkey: cryptosign.public_key(key) } : undefined,
+    onchallenge: (_, method, extra) => answers[method](extra),
+  };
+}
+
 run({
-  join({ url, realm, serializer, trace }) {
+  join({ url, realm, serializer, trace, auth }) {
     if (serializer && !serializers[serializer]) throw new Error("it has no such serializer");
     if (url.startsWith("rs:") && serializer !== "json") throw new Error("its RawSocket speaks JSON only");
     const codec = serializer ? new serializers[serializer]() : undefined;
@@ -79,6 +100,7 @@ run({
     connection = new autobahn.Connection({
       url,
       ...transports(url),
+      ...login(auth),
       realm,
       serializers: codec && [codec],
       max_retries: 0,

@@ -13,6 +13,7 @@ import threading
 from autobahn.asyncio.rawsocket import WampRawSocketClientFactory
 from autobahn.asyncio.wamp import ApplicationRunner, ApplicationSession
 from autobahn.wamp import exception, serializer, types
+from autobahn.wamp.auth import create_authenticator
 
 SERIALIZERS = {
     "json": serializer.JsonSerializer,
@@ -128,8 +129,38 @@ class Kinds:
                 f.set_result("late")
 
 
+SECRETS = {"ticket": "ticket", "wampcra": "secret", "cryptosign": "privkey", "scram": "password"}
+
+
+def login(auth):
+    """Returns the library's authenticator for {method, authid, secret, role}."""
+    arguments = {k: auth[v] for k, v in (("authid", "authid"), ("authrole", "role")) if v in auth}
+    arguments[SECRETS[auth["method"]]] = auth["secret"]
+    return create_authenticator(auth["method"], **arguments)
+
+
 class Session(ApplicationSession):
     """Tells the driver what becomes of the session."""
+
+    def onConnect(self):
+        auth = self.config.extra.get("auth")
+        self.authenticator = login(auth) if auth else None
+        if not auth:
+            return super().onConnect()
+        self.join(
+            self.config.realm,
+            authmethods=[auth["method"]],
+            authid=auth.get("authid"),
+            authrole=auth.get("role"),
+            authextra=self.authenticator.authextra,
+        )
+
+    def onChallenge(self, challenge):
+        return self.authenticator.on_challenge(self, challenge)
+
+    def onWelcome(self, msg):
+        if self.authenticator:
+            return self.authenticator.on_welcome(self, msg.authextra)
 
     def onJoin(self, details):
         self.config.extra["joined"].set_result((self, details))
@@ -171,7 +202,7 @@ class Driver:
     async def join(self, c):
         loop = asyncio.get_running_loop()
         joined = loop.create_future()
-        extra, codec = {"joined": joined}, make_serializer(c["serializer"])
+        extra, codec = {"joined": joined, "auth": c.get("auth")}, make_serializer(c["serializer"])
         if c["url"].startswith(UNIX):  # which the runner takes for a host
             session = Session(types.ComponentConfig(c["realm"], extra))
             factory = WampRawSocketClientFactory(lambda: session, serializer=codec)
@@ -180,7 +211,7 @@ class Driver:
             runner = ApplicationRunner(c["url"], c["realm"], extra=extra, serializers=[codec])
             await runner.run(Session, start_loop=False, log_level="critical")
         self.session, details = await joined
-        return {"session": details.session}
+        return {"session": details.session, "details": {"authid": details.authid, "authrole": details.authrole}}
 
     async def register(self, c):
         options = dict(c.get("options") or {})

@@ -2,6 +2,8 @@
 // they speak.
 "use strict";
 
+const { pathToFileURL } = require("node:url");
+
 const WebSocket = require("ws");
 const { Wampy } = require("wampy");
 const { JsonSerializer } = require("wampy/JsonSerializer.js");
@@ -71,8 +73,25 @@ const kinds = {
   },
 };
 
+// login returns the options for a login with { method, authid, secret, role }.
+async function login(auth) {
+  if (!auth) return {};
+  const answers = {
+    ticket: async () => () => auth.secret,
+    wampcra: async () => (await import(pathToFileURL(require.resolve("wampy/wampcra.js")))).sign(auth.secret),
+    cryptosign: async () => require("wampy/cryptosign.js").sign(auth.secret),
+  };
+  if (!answers[auth.method]) throw new Error("it has no such method");
+  return {
+    authid: auth.authid,
+    authmethods: [auth.method],
+    onChallenge: await answers[auth.method](),
+    ...(auth.role ? { helloCustomDetails: { authrole: auth.role } } : {}),
+  };
+}
+
 run({
-  async join({ url, realm, serializer, trace, reconnectInterval }) {
+  async join({ url, realm, serializer, trace, reconnectInterval, auth }) {
     if (!serializers[serializer]) throw new Error("it has no such serializer");
     if (url.startsWith("rs:")) throw new Error("it has no RawSocket");
     const codec = new serializers[serializer]();
@@ -85,6 +104,7 @@ run({
     };
     client = new Wampy(url, {
       realm,
+      ...(await login(auth)),
       ws: Socket,
       serializer: codec,
       payloadSerializers: Object.fromEntries(Object.entries(serializers).map(([name, S]) => [name, new S()])),

@@ -1,0 +1,199 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/auth"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// errAsk says that a procedure must be asked before a message can be handled.
+var errAsk = errors.New("a procedure decides")
+
+// maxVerdicts bounds the answers that are kept for one session.
+const maxVerdicts = 1000
+
+// verdicts are the answers of a role's authorizer about one session.
+type verdicts map[auth.Request]verdict
+
+// A verdict is one answer.
+type verdict struct {
+	allowed bool
+	until   time.Time
+}
+
+// rightsOf returns what s may do; nil means everything. The realm's lock is
+// held.
+func (r *realm) rightsOf(s *Session) *auth.Rights {
+	if r.router.config.Policy == nil || s.trusted {
+		return nil
+	}
+	return r.rightsOfRole(s.identity.Authrole)
+}
+
+// maySee reports whether somebody may know of a registration. The realm's lock
+// is held.
+func (r *realm) maySee(who wamp.Identity, uri wamp.URI) bool {
+	return r.rightsOfRole(who.Authrole).Sees(uri)
+}
+
+// rightsOfRole returns what a role may do, under a policy.
+func (r *realm) rightsOfRole(role string) *auth.Rights {
+	if !r.router.config.Policy.Has(role) {
+		role = "" // nobody's: roles that others make up must not add up
+	}
+	rights := r.rights[role]
+	if rights == nil {
+		rights = r.router.config.Policy.Rights(role)
+		r.rights[role] = rights
+	}
+	return rights
+}
+
+// authorize refuses a message that s may not send, and reports whether it has
+// been dealt with; errAsk means that a procedure decides.
+func (r *realm) authorize(b *Batch, now time.Time, s *Session, m wamp.Message) (done bool, err error) {
+	request, needed := auth.RequestOf(m)
+	if !needed {
+		return false, nil
+	}
+	decision := s.rights.Decide(request)
+	call, _ := m.(*wamp.Call)
+	switch {
+	case decision.Ask && call != nil && r.dealer.Continues(s.id, call):
+		return false, nil
+	case decision.Ask:
+		v, known := s.verdicts[request]
+		if !known || !now.Before(v.until) {
+			return true, errAsk
+		}
+		return r.follow(b, now, s, m, v.allowed)
+	case !decision.Allowed:
+		return true, r.deny(b, now, s, m, wamp.ErrNotAuthorized, decision.Text)
+	}
+	if call != nil {
+		if reason, text := decision.Rule.Limit(&call.Options); reason != "" {
+			return true, r.deny(b, now, s, m, reason, text)
+		}
+	}
+	return false, nil
+}
+
+// follow acts on an authorizer's answer.
+func (r *realm) follow(b *Batch, now time.Time, s *Session, m wamp.Message, allowed bool) (done bool, err error) {
+	if allowed {
+		return false, nil
+	}
+	return true, r.deny(b, now, s, m, wamp.ErrNotAuthorized, "the realm's authorizer has refused this")
+}
+
+// deny answers a message that has no effect.
+func (r *realm) deny(b *Batch, now time.Time, s *Session, m wamp.Message, reason wamp.URI, text string) error {
+	r.counters.messages++
+	out, err := r.dealer.Deny(now, s.id, m, reason, text)
+	if err != nil {
+		return err
+	}
+	r.deliver(b, now, out, s)
+	return nil
+}
+
+// ask has the role's authorizer decide about a message, and handles it then.
+// Meanwhile nothing else is read from the peer, so that messages keep their
+// order.
+func (s *Session) ask(ctx context.Context, b *Batch, m wamp.Message) error {
+	b.Flush()
+	request, _ := auth.RequestOf(m)
+	procedure, ttl := s.rights.Authorizer()
+	result, err := s.realm.router.askProcedure(ctx, s.realm.name, procedure, []any{
+		wamp.Dict{
+			"session": s.id, "realm": string(s.realm.name), "authid": s.identity.Authid, "authrole": s.identity.Authrole,
+			"authmethod": s.identity.Authmethod, "authprovider": s.identity.Authprovider,
+		},
+		string(request.URI), request.Action.String(),
+		wamp.Dict{"match": request.Match.String()},
+	})
+	allowed, answerTTL, ok := readVerdict(result)
+	if answerTTL >= 0 {
+		ttl = answerTTL
+	}
+	switch {
+	case errors.Is(err, auth.ErrRefused):
+		allowed, ttl = false, 0
+	case err != nil || !ok:
+		s.realm.router.config.Log.Warn("the authorizer gave no answer", "realm", string(s.realm.name), "procedure", string(procedure),
+			"session", uint64(s.id), "authid", s.identity.Authid, "err", err)
+		return s.realm.unauthorized(b, s, m)
+	}
+	return s.realm.decided(b, s, m, allowed, ttl)
+}
+
+// readVerdict reads an authorizer's answer; ttl is negative if it names none.
+func readVerdict(result []any) (allowed bool, ttl time.Duration, ok bool) {
+	if len(result) != 1 {
+		return false, -1, false
+	}
+	switch v := result[0].(type) {
+	case bool:
+		return v, -1, true
+	case wamp.Dict:
+		allowed, ok = v.Bool("allow")
+		if seconds, named := v.Int("ttl"); named && seconds >= 0 {
+			return allowed, time.Duration(min(seconds, 24*60*60)) * time.Second, ok
+		}
+		return allowed, -1, ok
+	}
+	return false, -1, false
+}
+
+// decided handles a message that an authorizer has judged.
+func (r *realm) decided(b *Batch, s *Session, m wamp.Message, allowed bool, ttl time.Duration) error {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.crashOnPanic(m.Type())
+	s.remember(m, verdict{allowed, now.Add(ttl)}, ttl)
+	err := r.judged(b, now, s, m, allowed)
+	r.unlock(b, now)
+	return err
+}
+
+func (r *realm) judged(b *Batch, now time.Time, s *Session, m wamp.Message, allowed bool) error {
+	if s.state != stateJoined {
+		return r.part(b, s, m)
+	}
+	if done, err := r.follow(b, now, s, m, allowed); done {
+		return err
+	}
+	return r.act(b, now, s, m)
+}
+
+// unauthorized answers a message that no authorizer could judge.
+func (r *realm) unauthorized(b *Batch, s *Session, m wamp.Message) error {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.crashOnPanic(m.Type())
+	var err error
+	if s.state != stateJoined {
+		err = r.part(b, s, m)
+	} else {
+		err = r.deny(b, now, s, m, wamp.ErrAuthorizationFailed, "the realm's authorizer cannot decide now; try again later")
+	}
+	r.unlock(b, now)
+	return err
+}
+
+// remember keeps an answer for as long as it holds. The realm's lock is held.
+func (s *Session) remember(m wamp.Message, v verdict, ttl time.Duration) {
+	if ttl <= 0 {
+		return
+	}
+	if s.verdicts == nil || len(s.verdicts) >= maxVerdicts {
+		s.verdicts = make(verdicts)
+	}
+	request, _ := auth.RequestOf(m)
+	request.URI = wamp.URI(strings.Clone(string(request.URI))) // may be part of a buffer
+	s.verdicts[request] = v
+}
