@@ -41,10 +41,14 @@ func TestSharingOverTheWire(t *testing.T) {
 
 			two.Send(`[64,1,{"_invoke":"roundrobin"},"p"]`)
 			two.Want(`[65,1,1]`)
-			one.Send(`[8,68,2,{},"wamp.error.unavailable"]`)
-			two.Want(`[68,1,1,{"_x":[1,"y"],"procedure":"p"},["waits"],{"k":3}]`)
-			two.Send(`[70,1,{},["c"]]`)
+			one.Send(`[70,2,{},["c"]]`)
 			caller.Want(`[50,3,{},["c"]]`)
+			caller.Send(`[48,5,{"_x":[1,"y"]},"p",["passed on"],{"k":5}]`)
+			two.Want(`[68,1,1,{"_x":[1,"y"],"procedure":"p"},["passed on"],{"k":5}]`)
+			two.Send(`[8,68,1,{},"wamp.error.unavailable"]`)
+			one.Want(`[68,3,1,{"_x":[1,"y"],"procedure":"p"},["passed on"],{"k":5}]`)
+			one.Send(`[70,3,{},["d"]]`)
+			caller.Want(`[50,5,{},["d"]]`)
 
 			two.Send(`[64,2,{"force_reregister":true},"p"]`)
 			one.Want(`[67,0,{"reason":"wamp.error.unregistered","registration":1}]`)

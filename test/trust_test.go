@@ -173,6 +173,7 @@ func TestPassthru(t *testing.T) {
 			if !reflect.DeepEqual(got.Args, args) || !reflect.DeepEqual(got.Kwargs, kwargs) {
 				t.Errorf("got %v %v, want %v %v", got.Args, got.Kwargs, args, kwargs)
 			}
+			callee.must(ctx, t, "answer", nil) // after it has told what it received
 			for code, c := range map[int]*client{codeInvocation: callee, codeResult: caller} {
 				m := c.received(code)[0]
 				details, _ := m[len(m)-2].(map[string]any)
