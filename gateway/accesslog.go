@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway/authn"
 )
 
 // A record is the writer of one answer that remembers what the access log
@@ -21,6 +22,8 @@ type record struct {
 	status  int   // sent, or 499 when nobody was there to read it
 	wrote   bool  // the header has left
 	out     int64 // bytes of the answer's body
+
+	who authn.Principal // zero if nobody asked
 
 	// Of a call:
 	request   request

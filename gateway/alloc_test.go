@@ -14,7 +14,7 @@ import (
 // may not run beside others: AllocsPerRun counts for the whole process.
 func TestCallAllocates(t *testing.T) { //nolint:paralleltest // see above
 	const ceiling = 8
-	call, w := repeatedCall(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo}}, `["0123456789abcdef"]`)
+	call, w := repeatedCall(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo}}, `["0123456789abcdef"]`, nil)
 	if n := testing.AllocsPerRun(1_000, call); n > ceiling || w.status != http.StatusOK {
 		t.Errorf("a call takes %v allocations (status %d), want at most %d", n, w.status, ceiling)
 	}

@@ -54,7 +54,7 @@ func BenchmarkCallLogged(b *testing.B) {
 
 func benchmarkCall(b *testing.B, r *realm, text string, change ...func(*gateway.Config)) {
 	b.Helper()
-	call, w := repeatedCall(b, r, text, change...)
+	call, w := repeatedCall(b, r, text, append(change, nil)[0])
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
@@ -67,13 +67,16 @@ func benchmarkCall(b *testing.B, r *realm, text string, change ...func(*gateway.
 
 // repeatedCall returns a function that makes one POST to test.echo, and the
 // writer of its answer.
-func repeatedCall(tb testing.TB, r *realm, text string, change ...func(*gateway.Config)) (call func(), w *sink) {
+func repeatedCall(tb testing.TB, r *realm, text string, change func(*gateway.Config), edit ...func(*http.Request)) (call func(), w *sink) {
 	tb.Helper()
-	g := newGateway(tb, r, append(change, nil)[0])
+	g := newGateway(tb, r, change)
 	req := newRequest(http.MethodPost, "/call/test.echo")
 	req.Header["Content-Type"] = []string{jsonType}
 	req.Header["Accept"] = []string{"*/*"}
 	req.ContentLength = int64(len(text))
+	for _, e := range edit {
+		e(req)
+	}
 	w = &sink{header: make(http.Header)}
 	data := &body{}
 	return func() {

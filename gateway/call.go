@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway/authn"
 )
 
 // dealerMargin is how much longer than the dealer's own timer the gateway
@@ -62,25 +63,28 @@ const (
 
 // open makes a call and gives it a place among those in flight. Nothing is
 // sent yet. The error is a problem: 429 or 503.
-func (g *Gateway) open(procedure wamp.URI, stream bool) (*call, error) {
+func (g *Gateway) open(who authn.Principal, procedure wamp.URI, stream bool) (*call, error) {
 	if g.inFlight.Add(1) > int64(g.cfg.MaxCalls) {
 		g.inFlight.Add(-1)
 		return nil, overloaded("the gateway has as many calls in flight as it takes")
 	}
 	c := g.newCall(stream)
 	c.procedure = procedure
-	if err := g.place(c); err != nil {
+	if err := g.place(c, who); err != nil {
 		g.inFlight.Add(-1)
 		return nil, err
 	}
 	return c, nil
 }
 
-// place finds a principal's session for c. A session that ends just then is
+// place finds the session of c's principal. A session that ends just then is
 // tried once more.
-func (g *Gateway) place(c *call) error {
+func (g *Gateway) place(c *call, who authn.Principal) error {
+	if who.Identity == (wamp.Identity{}) { // nobody asked
+		who.Identity = g.cfg.Anonymous
+	}
 	for {
-		p, err := g.principals.of(g.cfg.Anonymous, "")
+		p, err := g.principals.of(who.Identity, credential(who.Credential))
 		if err != nil {
 			return err
 		}

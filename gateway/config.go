@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway/authn"
 )
 
 // Config says what a Gateway serves and within which limits. Zero values mean
@@ -42,6 +43,19 @@ type Config struct {
 	// Anonymous is who calls without credentials; default: authid, authrole
 	// and authmethod "anonymous".
 	Anonymous wamp.Identity
+	// Authenticate finds out who sent a request; its error is an
+	// *authn.Refusal. If it is nil, everybody is Anonymous.
+	Authenticate func(r *http.Request) (authn.Principal, error)
+	// Rate is how many requests a second a principal may make, or an address
+	// without credentials; 0 means as many as he wants. Burst may come at once;
+	// default: twice the rate.
+	Rate  float64
+	Burst int
+	// Proxies are believed what they say of the addresses of their clients.
+	Proxies authn.Proxies
+	// Origins are those of other pages that may call, such as
+	// "https://app.example.com"; there is no pattern for them.
+	Origins []string
 	// Debug lets tracebacks of callees out.
 	Debug bool
 
@@ -81,6 +95,7 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Anonymous == (wamp.Identity{}) {
 		cfg.Anonymous = wamp.Identity{Authid: "anonymous", Authrole: "anonymous", Authmethod: "anonymous"}
 	}
+	orDefault(&cfg.Burst, int(math.Ceil(min(2*cfg.Rate, 1e6))))
 	orDefault(&cfg.Timeout, 30*time.Second)
 	orDefault(&cfg.StreamTimeout, 10*time.Minute)
 	orDefault(&cfg.MaxTimeout, time.Hour)
@@ -110,7 +125,7 @@ func (cfg Config) validate() error {
 	case cfg.MaxBody < 0 || cfg.MaxBody > math.MaxInt32:
 		return errors.New("gateway: Config.MaxBody is not between 0 and 2 GiB")
 	}
-	return nil
+	return checkOrigins(cfg.Origins)
 }
 
 // orDefault sets *v to d if it is zero.

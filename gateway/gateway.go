@@ -7,6 +7,7 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type Gateway struct {
 	handler    http.Handler
 	principals *principals
 	csrf       *http.CrossOriginProtection
+	gate       *gate // nil lets everybody in
 
 	calls    sync.Pool // of *call, for unary calls
 	records  sync.Pool // of *record
@@ -38,7 +40,13 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{cfg: cfg.withDefaults(), csrf: http.NewCrossOriginProtection()}
+	for _, origin := range cfg.Origins {
+		if err := g.csrf.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("gateway: Config.Origins: %w", err)
+		}
+	}
 	g.principals = newPrincipals(&g.cfg)
+	g.gate = newGate(&g.cfg)
 	g.handler = g.routes()
 	return g, nil
 }
@@ -53,7 +61,7 @@ func (g *Gateway) routes() http.Handler {
 		r.Get(pattern, g.handle(h))
 		r.Head(pattern, g.handle(h))
 	}
-	get("/", g.welcome)
+	get("/", g.admitted(g.welcome))
 	get("/healthz", g.healthz)
 	get("/readyz", g.readyz)
 	if g.cfg.Directory != nil {
@@ -63,9 +71,9 @@ func (g *Gateway) routes() http.Handler {
 	if g.cfg.WebSocket != nil {
 		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)
 	}
-	call := g.handle(g.call)
+	call := g.handle(g.admitted(g.call))
 	r.Handle(callPath+"{uri}", call)
-	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.guarded).Handler(postsFirst(call, r))
+	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.shared, g.guarded).Handler(postsFirst(call, r))
 }
 
 // postsFirst hands POST /call/{uri} to call without a look at the other routes:

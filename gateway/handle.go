@@ -69,6 +69,9 @@ func (g *Gateway) problemFor(err error, rec *record) *problem.Problem {
 		p = *problem.New(http.StatusServiceUnavailable, wamp.CloseSystemShutdown, "the gateway is shutting down").Unknown().RetryAfter(1)
 	case errors.Is(err, errSlowConsumer):
 		p = *problem.New(http.StatusServiceUnavailable, uriSlowConsumer, "the answers were read too slowly").Unknown()
+	case errors.Is(err, errExpired):
+		p = *problem.New(http.StatusUnauthorized, wamp.ErrAuthenticationDenied, "the credentials expired during the call").Unknown().
+			With("Www-Authenticate", `Bearer error="invalid_token"`)
 	case clientGone(err):
 		p = *problem.New(problem.StatusClientClosed, wamp.ErrCanceled, "the client is gone").Unknown()
 	default:
@@ -77,7 +80,7 @@ func (g *Gateway) problemFor(err error, rec *record) *problem.Problem {
 	if rec.id != "" && p.Retry != problem.RetrySafe { // else there never was a call
 		p.Instance = "/calls/" + rec.id
 	}
-	if g.cfg.PublicURL != "" {
+	if g.cfg.PublicURL != "" && p.Type == "" {
 		p.Type = g.cfg.PublicURL + "/problems/" + string(p.URI)
 	}
 	return &p

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,8 @@ type ServerConfig struct {
 	Handler http.Handler // required
 	Log     *slog.Logger // required
 
+	// TLS, if set, makes the server speak it, and nothing else.
+	TLS *tls.Config
 	// Drain is how long requests in flight may go on after Shutdown began;
 	// 0 means 20 s.
 	Drain time.Duration
@@ -80,7 +83,8 @@ func NewServer(cfg ServerConfig) *Server {
 	}
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetHTTP2(true)
-	s.http.Protocols.SetUnencryptedHTTP2(true)
+	s.http.Protocols.SetUnencryptedHTTP2(cfg.TLS == nil)
+	s.http.TLSConfig = cfg.TLS
 	return s
 }
 
@@ -100,7 +104,12 @@ func (s *Server) Listen(ctx context.Context, addr string) (net.Listener, error) 
 // Serve answers the requests that come over l, and closes it. It returns nil
 // once Shutdown was called, which may still be at work then.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(l)
+	var err error
+	if s.cfg.TLS != nil {
+		err = s.http.ServeTLS(l, "", "")
+	} else {
+		err = s.http.Serve(l)
+	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -53,9 +54,14 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 	}
 	rec.in = int64(len(b.body()))
 
-	c, err := g.open(q.procedure, q.streams())
+	c, err := g.open(rec.who, q.procedure, q.streams())
 	if err != nil {
 		return err
+	}
+	if q.streams() {
+		var done context.CancelFunc
+		r, done = untilExpiry(r, rec.who)
+		defer done()
 	}
 	defer c.close()
 	rec.began(c)

@@ -22,7 +22,7 @@ func floors() [][]string {
 		{"dealer/router", "dealer/engine", "openapi"},
 		{
 			"dealer/transport", "dealer/cluster", "dealer/durable",
-			"gateway/problem", "gateway/sse", "gateway/authn", "gateway/limit", "gateway/bind",
+			"gateway/problem", "gateway/sse", "gateway/authn", "gateway/certs", "gateway/limit", "gateway/bind",
 			"openapi/generate", "openapi/validate", "web",
 		},
 		{"gateway"},
@@ -61,6 +61,7 @@ func homes() map[string][]string {
 		"github.com/getkin/kin-openapi":  {"openapi", "openapi/validate"},
 		"github.com/go-chi/chi":          {"gateway"},
 		"github.com/goccy/go-yaml":       {"cmd/wampgate"},
+		"github.com/golang-jwt/jwt":      {"gateway/authn"},
 		"github.com/nats-io":             {"dealer/engine", "dealer/cluster", "dealer/durable"},
 		"github.com/vmihailenco/msgpack": {"dealer/wamp"},
 		"golang.org/x/crypto":            {"dealer/auth"},

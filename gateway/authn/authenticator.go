@@ -2,7 +2,7 @@ package authn
 
 import (
 	"errors"
-		"net/http"
+	"net/http"
 	"net/netip"
 	"strings"
 	"time"

@@ -39,11 +39,11 @@ func NewCertificates(known Lookup, rules []CertificateRule) (*Certificates, erro
 		kind, name, _ := strings.Cut(r.Name, ":")
 		switch {
 		case kind != "uri" && kind != "dns" && kind != "cn" || name == "":
-			errs = append(errs, fmt.Errorf("certificate name %q: it begins with uri:, dns: or cn:", r.Name))
+			errs = append(errs, fmt.Errorf("certificate name %q does not begin with uri:, dns: or cn: and go on", r.Name))
 		case strings.Contains(strings.TrimSuffix(name, "*"), "*"):
-			errs = append(errs, fmt.Errorf("certificate name %q: the * stands at the end", r.Name))
+			errs = append(errs, fmt.Errorf("certificate name %q holds a * that is not at the end", r.Name))
 		case r.Authrole == "":
-			errs = append(errs, fmt.Errorf("certificate name %q: it gives no authrole", r.Name))
+			errs = append(errs, fmt.Errorf("certificate name %q gives no authrole", r.Name))
 		}
 	}
 	return &Certificates{known, rules}, errors.Join(errs...)
@@ -73,7 +73,7 @@ func (c *Certificates) principal(s shown) (Principal, error) {
 	}
 	f := refused(MethodCertificate, UnknownName, "the client certificate is good, but stands for nobody here")
 	if len(s.names) > 0 {
-		f.of(s.names[0])
+		f = f.of(s.names[0])
 	}
 	return Principal{}, f
 }
@@ -174,11 +174,11 @@ func parseForwardedCert(value string) (shown, error) {
 		text = unquote(text)
 		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "hash":
-			print, err := hex.DecodeString(text)
-			if err != nil || len(print) != len(s.print) {
+			hash, err := hex.DecodeString(text)
+			if err != nil || len(hash) != len(s.print) {
 				return s, badForwarded("holds a hash that is not 64 hexadecimal digits")
 			}
-			s.print = Fingerprint(print)
+			s.print = Fingerprint(hash)
 		case "uri":
 			s.names = append(s.names, "uri:"+text)
 		case "dns":
@@ -227,18 +227,15 @@ func unquote(s string) string {
 	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(s[1 : len(s)-1])
 }
 
-// commonName returns the CN of a distinguished name, as RFC 2253 writes it or
-// with slashes. A name with escapes has none: it is not worth a mistake.
+// commonName returns the CN of a distinguished name, as RFC 2253 writes it. A
+// name with escapes, quotes or several values has none: what an attacker gets
+// into another part of it must not be taken for one.
 func commonName(subject string) string {
-	if strings.ContainsRune(subject, '\\') {
+	if strings.ContainsAny(subject, `\"+/;#<>`) {
 		return ""
 	}
-	separator := ","
-	if strings.HasPrefix(subject, "/") {
-		separator = "/"
-	}
 	found := ""
-	for part := range strings.SplitSeq(subject, separator) {
+	for part := range strings.SplitSeq(subject, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		if strings.EqualFold(key, "CN") {
 			if found != "" {

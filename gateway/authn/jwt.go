@@ -288,7 +288,7 @@ func (is *issuer) principal(claims jwt.MapClaims) (Principal, error) {
 	return Principal{
 		Identity:   wamp.Identity{Authid: authid, Authrole: role, Authmethod: MethodJWT, Authprovider: is.Issuer.Issuer},
 		Credential: is.Issuer.Issuer,
-		Expires:    expires.Time.Add(is.Leeway),
+		Expires:    expires.Add(is.Leeway),
 	}, nil
 }
 

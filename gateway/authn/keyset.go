@@ -158,8 +158,8 @@ func (k *keySet) usable(now time.Time) bool {
 	return !k.fetched.IsZero() && now.Sub(k.fetched) <= keyMaxAge
 }
 
-// refresh fetches the keys if due says so, and reports whether it did. The
-// error is that there are none.
+// refresh fetches the keys if due says so, or waits for somebody else who does,
+// and reports whether that was so. The error is that there are none.
 func (k *keySet) refresh(ctx context.Context, due func(time.Time) (fetch, wait bool)) (fetched bool, err error) {
 	now := time.Now()
 	k.mu.Lock()
@@ -185,17 +185,18 @@ func (k *keySet) refresh(ctx context.Context, due func(time.Time) (fetch, wait b
 		}
 	}
 	defer func() { <-k.fetching }()
-	return true, k.fetch(ctx, tries)
+	k.mu.Lock()
+	if !fetch || k.tries != tries { // somebody else has
+		defer k.mu.Unlock()
+		return true, k.failure(time.Now())
+	}
+	k.mu.Unlock()
+	return true, k.fetch(ctx)
 }
 
-// fetch gets the keys, unless somebody else tried while the caller waited.
-// k.fetching is held.
-func (k *keySet) fetch(ctx context.Context, tries uint64) error {
+// fetch gets the keys. k.fetching is held.
+func (k *keySet) fetch(ctx context.Context) error {
 	k.mu.Lock()
-	if k.tries != tries {
-		defer k.mu.Unlock()
-		return k.failure(time.Now())
-	}
 	k.tries, k.tried = k.tries+1, time.Now()
 	stamp := k.stamp
 	k.mu.Unlock()

@@ -67,11 +67,11 @@ func NewSignatures(keys []SigningKey, maxBody int64) (*Signatures, error) {
 		case k.Key == "" || len(k.Key) > maxName:
 			errs = append(errs, fmt.Errorf("signing key %q: the name is empty or too long", k.Key))
 		case twice:
-			errs = append(errs, fmt.Errorf("signing key %q: is there twice", k.Key))
+			errs = append(errs, fmt.Errorf("signing key %q is there twice", k.Key))
 		case len(k.Secret) < minSecret:
 			errs = append(errs, fmt.Errorf("signing key %q: the secret is shorter than %d bytes", k.Key, minSecret))
 		case k.Identity.Authid == "" || k.Identity.Authrole == "":
-			errs = append(errs, fmt.Errorf("signing key %q: it gives no authid, or no authrole", k.Key))
+			errs = append(errs, fmt.Errorf("signing key %q gives no authid, or no authrole", k.Key))
 		}
 		s.keys[k.Key] = k
 	}

@@ -56,6 +56,8 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	Retry    Retry
 	Errors   []Violation // what exactly is wrong with the request, or nil
 
+	Policies []string // the quota policies that were violated, or nil
+
 	Header http.Header // further header fields of the answer, or nil
 
 	cause error // for the log alone
@@ -177,7 +179,21 @@ func (p *Problem) AppendJSON(dst []byte) []byte {
 	dst = appendMember(dst, "source", string(p.Source))
 	dst = appendMember(dst, "retry", string(p.Retry))
 	dst = p.appendErrors(dst)
+	dst = p.appendPolicies(dst)
 	return append(dst, '}')
+}
+
+// appendPolicies appends the member that the problem type quota-exceeded has.
+func (p *Problem) appendPolicies(dst []byte) []byte {
+	if len(p.Policies) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"violated-policies":`...)
+	for i, name := range p.Policies {
+		dst = append(dst, "[,"[min(i, 1)])
+		dst = appendString(dst, name)
+	}
+	return append(dst, ']')
 }
 
 func (p *Problem) appendErrors(dst []byte) []byte {
