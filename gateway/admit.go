@@ -167,6 +167,14 @@ func rateLimit(s limit.State) string {
 // seconds rounds up.
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
+// identity returns who somebody is; Anonymous if nobody asked.
+func (g *Gateway) identity(who authn.Principal) wamp.Identity {
+	if who.Identity == (wamp.Identity{}) {
+		return g.cfg.Anonymous
+	}
+	return who.Identity
+}
+
 // keyOf returns what a principal's calls and session go by.
 func keyOf(who authn.Principal) principalKey {
 	return principalKey{authid: who.Identity.Authid, authrole: who.Identity.Authrole, credential: credential(who.Credential)}

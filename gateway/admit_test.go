@@ -51,6 +51,7 @@ func TestWhoCalls(t *testing.T) {
 	g := newGateway(t, r, func(cfg *gateway.Config) {
 		cfg.Authenticate = bouncer(t, nil)
 		cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+		cfg.Directory = directory{}
 		cfg.Join = func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
 			joined = append(joined, id)
 			return r.join(id, out)
@@ -72,9 +73,9 @@ func TestWhoCalls(t *testing.T) {
 		t.Errorf("the access log does not tell who called:\n%s", log.String())
 	}
 
-	for _, path := range []string{"/", "/call/test.echo", "/call/no.such", "/call/wamp.session.list", "/call/a..b", "/call/test.echo?nonsense=1"} {
+	for _, path := range []string{"/", "/procedures", "/procedures/test.echo", "/call/test.echo", "/call/no.such", "/call/wamp.session.list", "/call/a..b", "/call/test.echo?nonsense=1"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, "QUERY", http.MethodPut} {
-			if path == "/" && method != http.MethodGet && method != http.MethodHead {
+			if !strings.HasPrefix(path, "/call/") && method != http.MethodGet && method != http.MethodHead {
 				continue
 			}
 			w := do(g, method, path, nil)

@@ -80,11 +80,8 @@ func (g *Gateway) open(who authn.Principal, procedure wamp.URI, stream bool) (*c
 // place finds the session of c's principal. A session that ends just then is
 // tried once more.
 func (g *Gateway) place(c *call, who authn.Principal) error {
-	if who.Identity == (wamp.Identity{}) { // nobody asked
-		who.Identity = g.cfg.Anonymous
-	}
 	for {
-		p, err := g.principals.of(who.Identity, credential(who.Credential))
+		p, err := g.principals.of(g.identity(who), credential(who.Credential))
 		if err != nil {
 			return err
 		}

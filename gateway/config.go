@@ -125,7 +125,7 @@ func (cfg Config) validate() error {
 	case cfg.MaxBody < 0 || cfg.MaxBody > math.MaxInt32:
 		return errors.New("gateway: Config.MaxBody is not between 0 and 2 GiB")
 	}
-	return checkOrigins(cfg.Origins)
+	return CheckOrigins(cfg.Origins)
 }
 
 // orDefault sets *v to d if it is zero.

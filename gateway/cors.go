@@ -18,8 +18,8 @@ const (
 	corsMaxAge = "7200" // seconds that a browser remembers the answer to a preflight
 )
 
-// checkOrigins refuses what is not the origin of a page.
-func checkOrigins(origins []string) error {
+// CheckOrigins refuses what is not the origin of a page as browsers write it.
+func CheckOrigins(origins []string) error {
 	for _, o := range origins {
 		u, err := url.Parse(o)
 		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != o || strings.Contains(o, "*") || strings.ToLower(o) != o {

@@ -65,8 +65,8 @@ func (g *Gateway) routes() http.Handler {
 	get("/healthz", g.healthz)
 	get("/readyz", g.readyz)
 	if g.cfg.Directory != nil {
-		get(proceduresPath, g.procedures)
-		get(proceduresPath+"/{uri}", g.procedure)
+		get(proceduresPath, g.admitted(g.procedures))
+		get(proceduresPath+"/{uri}", g.admitted(g.procedure))
 	}
 	if g.cfg.WebSocket != nil {
 		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)

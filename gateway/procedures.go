@@ -90,7 +90,7 @@ func (g *Gateway) procedures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, next := g.cfg.Directory.List(g.cfg.Anonymous, after, limit)
+	list, next := g.cfg.Directory.List(g.identity(recordOf(w).who), after, limit)
 	answer := struct {
 		Procedures []procedureJSON `json:"procedures"`
 		Next       string          `json:"next,omitempty"` // where the list goes on
@@ -128,9 +128,9 @@ func (g *Gateway) procedure(w http.ResponseWriter, r *http.Request) error {
 	var found Procedure
 	var ok bool
 	if exactly {
-		found, ok = g.cfg.Directory.Find(g.cfg.Anonymous, uri, policy)
+		found, ok = g.cfg.Directory.Find(g.identity(recordOf(w).who), uri, policy)
 	} else {
-		found, ok = g.cfg.Directory.Match(g.cfg.Anonymous, uri)
+		found, ok = g.cfg.Directory.Match(g.identity(recordOf(w).who), uri)
 	}
 	if !ok {
 		return problem.New(http.StatusNotFound, wamp.ErrNoSuchProcedure, g.noProcedure(uri)).Safe()
