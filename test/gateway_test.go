@@ -21,8 +21,9 @@ import (
 
 // A gateway is a running wampgate.
 type gateway struct {
-	addr  string // host:port of the listener
-	admin string // host:port of the admin listener
+	addr  string       // host:port of the listener
+	admin string       // host:port of the admin listener
+	trust *http.Client // that reaches it over TLS; nil if it speaks none
 	cmd   *exec.Cmd
 	lines feed[string] // what it printed, on both outputs
 	read  sync.WaitGroup
@@ -93,7 +94,7 @@ func (g *gateway) listen(r io.Reader) {
 // findAddresses waits for the lines that say where the listeners are.
 func (g *gateway) findAddresses(ctx context.Context, t *testing.T) {
 	t.Helper()
-	g.addr = g.printed(ctx, t, regexp.MustCompile(`ws://([\d.:]+)/ws`))
+	g.addr = g.printed(ctx, t, regexp.MustCompile(`wss?://([\d.:]+)/ws`))
 	g.admin = g.printed(ctx, t, regexp.MustCompile(`admin=http://([\d.:]+)`))
 }
 
@@ -140,10 +141,18 @@ func (g *gateway) cleanup(t *testing.T) {
 }
 
 // url returns the address of a path.
-func (g *gateway) url(path string) string { return "http://" + g.addr + path }
+func (g *gateway) url(path string) string { return g.scheme("http") + "://" + g.addr + path }
 
 // ws returns the address of the WebSocket.
-func (g *gateway) ws() string { return "ws://" + g.addr + "/ws" }
+func (g *gateway) ws() string { return g.scheme("ws") + "://" + g.addr + "/ws" }
+
+// scheme returns that of a URL: base is http or ws.
+func (g *gateway) scheme(base string) string {
+	if g.trust == nil {
+		return base
+	}
+	return base + "s"
+}
 
 // wantLog waits for a line, from index from on, that holds all words.
 func (g *gateway) wantLog(ctx context.Context, t *testing.T, from int, words ...string) string {

@@ -93,7 +93,7 @@ func (p *peer) take(ctx context.Context, t *testing.T, code int) message {
 // dialQuiet opens a WebSocket that nobody reads from but take.
 func dialQuiet(ctx context.Context, t *testing.T, g *gateway) *peer {
 	t.Helper()
-	conn, _, err := websocket.Dial(ctx, g.ws(), &websocket.DialOptions{Subprotocols: []string{"wamp.2.json"}})
+	conn, _, err := websocket.Dial(ctx, g.ws(), &websocket.DialOptions{HTTPClient: g.trust, Subprotocols: []string{"wamp.2.json"}})
 	if err != nil {
 		t.Fatal(err)
 	}

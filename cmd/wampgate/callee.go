@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -50,7 +51,8 @@ type refusal struct{ error }
 
 // A callee serves procedures. Its fields are set before serve is called.
 type callee struct {
-	url        string // of the router's WebSocket
+	url        string       // of the router's WebSocket
+	client     *http.Client // that reaches it; nil stands for http.DefaultClient
 	serializer wamp.Serializer
 	realm      wamp.URI
 	procedures []procedure
@@ -96,7 +98,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // serveOnce serves over one connection and returns when all that it started
 // has ended.
 func (c *callee) serveOnce(ctx context.Context, ready func()) error {
-	conn, err := transport.Dial(ctx, c.url, c.serializer, nil)
+	conn, err := transport.Dial(ctx, c.url, c.serializer, &transport.DialOptions{HTTPClient: c.client})
 	if err != nil {
 		return err
 	}

@@ -31,11 +31,11 @@ func (c *devCommand) Run(ctx context.Context, p *process) error {
 // startDemo starts the callees of the sample procedures and waits until all of
 // them are registered. They stop when ctx ends; n waits for them.
 func (n *node) startDemo(ctx context.Context, realm wamp.URI, log *slog.Logger) error {
-	url := "ws://" + reachable(n.listener.Addr()) + "/ws"
+	url, client := n.scheme("ws")+"://"+reachable(n.listener.Addr())+"/ws", n.selfClient()
 	callees := []*callee{
-		{url: url, serializer: wamp.JSON, realm: realm, procedures: demoProcedures(), log: log},
-		{url: url, serializer: wamp.JSON, realm: realm, procedures: demoStreams(), log: log},
-		{url: url, serializer: wamp.MsgPack, realm: realm, procedures: demoBytes(), log: log},
+		{url: url, client: client, serializer: wamp.JSON, realm: realm, procedures: demoProcedures(), log: log},
+		{url: url, client: client, serializer: wamp.JSON, realm: realm, procedures: demoStreams(), log: log},
+		{url: url, client: client, serializer: wamp.MsgPack, realm: realm, procedures: demoBytes(), log: log},
 	}
 	ready, failed := make(chan struct{}, len(callees)), make(chan error, len(callees))
 	for _, c := range callees {

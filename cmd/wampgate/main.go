@@ -12,6 +12,7 @@
 //	wampgate health                           is the gateway alive
 //	wampgate hash-password                    what the configuration keeps of a password
 //	wampgate keygen ada.key                   a key pair for cryptosign
+//	wampgate token                            make an API key
 //	wampgate version
 //
 // The first SIGINT or SIGTERM ends a command in good order, a second one at

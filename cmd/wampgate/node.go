@@ -20,6 +20,8 @@ import (
 	"github.com/wampgate/wampgate/dealer/transport"
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
+	"github.com/wampgate/wampgate/gateway/authn"
+	"github.com/wampgate/wampgate/gateway/certs"
 )
 
 // lastWords is how long ending may take beyond the time to drain.
@@ -34,6 +36,7 @@ type node struct {
 	sockets *transport.Handler
 	gateway *gateway.Gateway
 	server  *gateway.Server
+	certs   *certs.Store // nil if the listener speaks no TLS
 	admin   *http.Server // nil if there is no admin listener
 
 	// Set by serve.
@@ -56,9 +59,13 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {
 		return nil, err
 	}
+	if n.certs, err = loadCerts(s, log); err != nil {
+		return nil, err
+	}
 	n.server = gateway.NewServer(gateway.ServerConfig{
 		Handler:  n.gateway,
 		Log:      log,
+		TLS:      n.tlsConfig(),
 		Drain:    max(s.Drain, time.Nanosecond), // zero would be the default
 		Draining: n.drain,
 		Goodbye:  n.sayGoodbye,
@@ -132,6 +139,7 @@ func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.
 
 func (n *node) gatewayConfig() gateway.Config {
 	s, realm := n.settings, wamp.URI(n.settings.Realm[0])
+	proxies, _ := authn.ParseProxies(s.TrustedProxies) // which have been checked
 	return gateway.Config{
 		Realm:        string(realm),
 		WebSocket:    n.sockets,
@@ -153,6 +161,10 @@ func (n *node) gatewayConfig() gateway.Config {
 		},
 		Log:       n.log,
 		PublicURL: s.PublicURL,
+		Origins:   s.CORSOrigins,
+		Proxies:   proxies,
+		Rate:      s.Rate,
+		Burst:     s.Burst,
 		Hosts:     allowedHosts(s),
 
 		Timeout:       s.CallTimeout,
@@ -209,6 +221,9 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 	}
 	if n.rawSocket != nil {
 		n.work.Go(func() { n.serveRawSocket(failed) }) //nolint:contextcheck // connections end with Goodbye
+	}
+	if n.certs != nil {
+		n.work.Go(func() { n.watchCerts(working) })
 	}
 	n.work.Go(func() {
 		if err := started(working); err != nil {
@@ -287,7 +302,7 @@ func (n *node) shutdown() error {
 // announce says where the node is reached.
 func (n *node) announce(w io.Writer) error {
 	addr := reachable(n.listener.Addr())
-	parts := []string{"wampgate " + version, "http://" + addr, "ws://" + addr + "/ws", "realm=" + strings.Join(n.settings.Realm, ",")}
+	parts := []string{"wampgate " + version, n.scheme("http") + "://" + addr, n.scheme("ws") + "://" + addr + "/ws", "realm=" + strings.Join(n.settings.Realm, ",")}
 	if n.rawSocket != nil {
 		parts = append(parts, rawSocketURL(n.rawSocket.Addr()))
 	}

@@ -36,7 +36,7 @@ type process struct {
 type commands struct {
 	Help helpFlag `short:"h" help:"Show help."`
 
-	Dev          devCommand          `cmd:"" set:"admin=" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
+	Dev          devCommand          `cmd:"" set:"admin=" set:"rate=0" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
 	Serve        serveCommand        `cmd:"" help:"Run a gateway."`
 	CheckConfig  checkConfigCommand  `cmd:"" help:"Print the configuration that serve would use, defaults included."`
 	Call         callCommand         `cmd:"" help:"Call a procedure through a gateway."`
@@ -47,6 +47,7 @@ type commands struct {
 	Health       healthCommand       `cmd:"" help:"Ask a gateway whether it is alive."`
 	HashPassword hashPasswordCommand `cmd:"" help:"Print what the configuration keeps of a password."`
 	Keygen       keygenCommand       `cmd:"" help:"Make a key pair for cryptosign."`
+	Token        tokenCommand        `cmd:"" help:"Make an API key."`
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 }
 
@@ -122,6 +123,7 @@ func newParser(p *process, sources *sources) (*kong.Kong, error) {
 			// defaults that dev has others of
 			"admin":    "127.0.0.1:8081",
 			"metakill": "false",
+			"rate":     "100",
 		},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Resolvers(sources),

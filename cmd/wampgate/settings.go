@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway"
+	"github.com/wampgate/wampgate/gateway/authn"
 )
 
 // settings are what an operator may choose. A field is the flag --name, the
@@ -24,6 +27,11 @@ type settings struct {
 	RawSocketMode   fileMode `group:"Addresses" name:"rawsocket-mode" default:"0600" placeholder:"MODE" help:"Who may connect to a Unix socket: its permissions, in octal."`
 	PublicURL       string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
 	WSOrigins       []string `group:"Addresses" name:"ws-origins" placeholder:"HOST" help:"Other hosts whose pages may open a WebSocket, such as *.example.com."`
+	CORSOrigins     []string `group:"Addresses" name:"cors-origins" placeholder:"ORIGIN" help:"Origins of other pages that may call, such as https://app.example.com."`
+	TrustedProxies  []string `group:"Addresses" placeholder:"NETWORK" help:"Proxies that are believed what they say of their clients, such as 10.0.0.0/8."`
+	TLSCert         string   `group:"TLS" name:"tls-cert" placeholder:"FILE" help:"Certificate in PEM; with it, listen is for HTTPS alone. Read again when it changes."`
+	TLSKey          string   `group:"TLS" name:"tls-key" placeholder:"FILE" help:"Its private key."`
+	TLSClientCA     string   `group:"TLS" name:"tls-client-ca" placeholder:"FILE" help:"Authorities whose client certificates are taken."`
 
 	Realm       []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
 	Compat      string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
@@ -33,18 +41,20 @@ type settings struct {
 	MetaHTTP    bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
 	Trustlevel  []string `group:"Access" placeholder:"RULE" help:"Trust level that callees are told, such as prefix:com.example.=1, or com.example.pay@admin=3 for a role."`
 
-	MaxBody          size `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
-	MaxFrame         size `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
-	MaxMessage       size `group:"Limits" default:"4MiB" help:"Bytes of one WebSocket or RawSocket message, either way."`
-	Queue            size `group:"Limits" default:"4MiB" help:"Bytes waiting for one WAMP peer or HTTP call."`
-	MaxSessions      int  `group:"Limits" default:"100000" help:"WAMP sessions of the gateway."`
-	MaxRegistrations int  `group:"Limits" default:"100000" help:"Registrations of a realm."`
-	MaxSubscriptions int  `group:"Limits" default:"10000" help:"Subscriptions to meta events of a realm, of which a session may have 100."`
-	MaxCalls         int  `group:"Limits" default:"10000" help:"Calls in flight of a realm."`
-	MaxWaiting       int  `group:"Limits" default:"1000" help:"Calls of a registration that wait because all its callees are busy."`
-	MaxWaitingBytes  size `group:"Limits" default:"4MiB" help:"Bytes that these hold; 16 times as many in a realm."`
-	MaxCallsEach     int  `group:"Limits" default:"256" help:"HTTP calls in flight of one principal."`
-	MaxStreamsEach   int  `group:"Limits" default:"64" help:"HTTP streams of one principal."`
+	MaxBody          size    `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
+	MaxFrame         size    `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
+	MaxMessage       size    `group:"Limits" default:"4MiB" help:"Bytes of one WebSocket or RawSocket message, either way."`
+	Queue            size    `group:"Limits" default:"4MiB" help:"Bytes waiting for one WAMP peer or HTTP call."`
+	MaxSessions      int     `group:"Limits" default:"100000" help:"WAMP sessions of the gateway."`
+	MaxRegistrations int     `group:"Limits" default:"100000" help:"Registrations of a realm."`
+	MaxSubscriptions int     `group:"Limits" default:"10000" help:"Subscriptions to meta events of a realm, of which a session may have 100."`
+	MaxCalls         int     `group:"Limits" default:"10000" help:"Calls in flight of a realm."`
+	MaxWaiting       int     `group:"Limits" default:"1000" help:"Calls of a registration that wait because all its callees are busy."`
+	MaxWaitingBytes  size    `group:"Limits" default:"4MiB" help:"Bytes that these hold; 16 times as many in a realm."`
+	MaxCallsEach     int     `group:"Limits" default:"256" help:"HTTP calls in flight of one principal."`
+	MaxStreamsEach   int     `group:"Limits" default:"64" help:"HTTP streams of one principal."`
+	Rate             float64 `group:"Limits" default:"${rate}" help:"HTTP requests a second of one principal, or of one address without credentials; 0 is no limit."`
+	Burst            int     `group:"Limits" default:"0" help:"How many of them may come at once; 0 is twice the rate."`
 
 	CallTimeout   time.Duration `group:"Timeouts" default:"30s" help:"Time an HTTP call has unless it asks for another."`
 	StreamTimeout time.Duration `group:"Timeouts" default:"10m" help:"The same for calls with a streamed request or answer."`
@@ -88,6 +98,16 @@ func (s *settings) faults() []fault {
 	add("disclose-for", discloseFault(s.DiscloseFor, s.Realm))
 	add("trustlevel", trustFault(s.Trustlevel, s.Realm))
 	all = append(all, s.limitFaults()...)
+	all = append(all, s.tlsFaults()...)
+	if s.Rate < 0 || s.Burst < 0 || math.IsNaN(s.Rate) {
+		add("rate", "neither rate nor burst can be less than 0")
+	}
+	if err := gateway.CheckOrigins(s.CORSOrigins); err != nil {
+		add("cors-origins", err.Error())
+	}
+	if _, err := authn.ParseProxies(s.TrustedProxies); err != nil {
+		add("trusted-proxies", err.Error())
+	}
 	for name, d := range map[string]time.Duration{"call-timeout": s.CallTimeout, "stream-timeout": s.StreamTimeout} {
 		if d > s.MaxTimeout {
 			add(name, fmt.Sprintf("%v is more than max-timeout, %v", d, s.MaxTimeout))

@@ -110,7 +110,7 @@ func withCallee(ctx context.Context, r *running) (*running, error) {
 func wampgate(binary string) system {
 	return system{name: "wampgate", about: "this repository", start: func(ctx context.Context) (*running, error) {
 		server, line, err := spawn(ctx, binary, "serve", "--anonymous", "--listen=127.0.0.1:0", "--admin-listen=",
-			"--realm=realm1", "--log-level=warn", "--max-registrations=200000")
+			"--realm=realm1", "--log-level=warn", "--rate=0", "--max-registrations=200000")
 		if err != nil {
 			return nil, err
 		}
