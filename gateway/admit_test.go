@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -303,6 +305,49 @@ func BenchmarkCallAs(b *testing.B) {
 			if w.status != http.StatusOK {
 				b.Errorf("status %d", w.status)
 			}
+		})
+	}
+}
+
+// BenchmarkServedAs is BenchmarkCallAs over connections on loopback.
+func BenchmarkServedAs(b *testing.B) {
+	for _, bench := range []struct {
+		name   string
+		header string
+		who    func(*http.Request) (authn.Principal, error)
+	}{
+		{"nobody-asked", "", nil},
+		{"anonymous", "", bouncer(b, &stranger)},
+		{"api-key", "Bearer " + theKey, bouncer(b, nil)},
+		{"basic", "Basic am9lOnBhc3M=", bouncer(b, nil)},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			r := &realm{procedures: map[wamp.URI]procedure{"test.echo": func(c incoming) {
+				c.session.realm.calls = c.session.realm.calls[:0]
+				echo(c)
+			}}}
+			g := newGateway(b, r, func(cfg *gateway.Config) { cfg.Authenticate = bench.who })
+			server := httptest.NewServer(g)
+			defer server.Close()
+			client := server.Client()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					req, err := http.NewRequest(http.MethodPost, server.URL+"/call/test.echo", strings.NewReader(`["0123456789abcdef"]`))
+					if err != nil {
+						b.Fatal(err)
+					}
+					req.Header["Content-Type"] = []string{jsonType}
+					if bench.header != "" {
+						req.Header["Authorization"] = []string{bench.header}
+					}
+					resp, err := client.Do(req)
+					if err != nil {
+						b.Fatal(err)
+					}
+					_, _ = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+				}
+			})
 		})
 	}
 }
