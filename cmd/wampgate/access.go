@@ -21,6 +21,7 @@ type access struct {
 	dynamic       *auth.Dynamic
 	roles         []auth.Role
 	principals    []auth.Principal
+	http          httpAccess
 
 	lines map[string]int // of sections, roles and principals, such as "roles", "roles.user"
 }
@@ -29,7 +30,17 @@ type access struct {
 func sections() []string { return []string{"auth", "roles", "principals"} }
 
 // known reports whether somebody can come in with credentials.
-func (a *access) known() bool { return len(a.principals) > 0 || a.dynamic != nil }
+func (a *access) known() bool { return len(a.principals) > 0 || a.dynamic != nil || a.http.known() }
+
+// any reports whether is holds for one of the principals.
+func (a *access) any(is func(*auth.Principal) bool) bool {
+	for i := range a.principals {
+		if is(&a.principals[i]) {
+			return true
+		}
+	}
+	return false
+}
 
 // role returns the role of an authid; that of anonymous peers too, if they are
 // let in.
@@ -44,7 +55,7 @@ func (a *access) role(authid string, anonymous bool) (string, bool) {
 
 // authenticator returns who decides whom to let in.
 func (a *access) authenticator(anonymous bool) (*auth.Authenticator, error) {
-	c := auth.Config{Methods: a.methods, Principals: a.principals, Dynamic: a.dynamic}
+	c := auth.Config{Methods: a.methods, Principals: a.principals, Dynamic: a.dynamic, Token: a.http.verifyToken()}
 	if anonymous {
 		c.AnonymousRole = a.anonymousRole
 		if c.Methods != nil && !slices.Contains(c.Methods, auth.Anonymous) {
@@ -68,12 +79,17 @@ func (a *access) policy() (*auth.Policy, error) {
 func (a *access) fault(anonymous bool, realms []string) (section, text string) {
 	switch {
 	case a.known() && len(a.roles) == 0:
-		if a.dynamic != nil {
+		if a.dynamic != nil || a.http.known() {
 			return "auth", "there are no roles to give to those who come in; name them under roles"
 		}
 		return "principals", "principals have roles; name them under roles"
 	case anonymous && len(a.roles) > 0 && !a.has(a.anonymousRole):
 		return "roles", fmt.Sprintf("anonymous is on, but there is no role %q; say under roles what it may do", a.anonymousRole)
+	}
+	for _, role := range a.http.roles() {
+		if !a.has(role) {
+			return "auth", fmt.Sprintf("there is no role %q%s", role, a.meant(role))
+		}
 	}
 	for i := range a.principals {
 		p := &a.principals[i]

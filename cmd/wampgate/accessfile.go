@@ -229,6 +229,9 @@ func (r *accessReader) auth(node ast.Node) {
 		"anonymous-role": readText(&a.anonymousRole),
 		"methods":        func(node ast.Node) error { return readMethods(&a.methods)(node) },
 		"dynamic":        r.dynamic,
+		"jwt":            r.jwt,
+		"certificates":   r.certificateRules,
+		"http":           r.httpDynamic,
 	})
 }
 

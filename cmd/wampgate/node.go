@@ -56,7 +56,11 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 	}
 	n.router = router.New(config)
 	n.sockets = transport.New(transportConfig(s, n.router, log))
-	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {
+	forHTTP := n.gatewayConfig()
+	if forHTTP.Authenticate, err = n.authenticateHTTP(config.Auth, forHTTP.Proxies); err != nil {
+		return nil, err
+	}
+	if n.gateway, err = gateway.New(forHTTP); err != nil {
 		return nil, err
 	}
 	if n.certs, err = loadCerts(s, log); err != nil {
