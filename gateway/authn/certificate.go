@@ -17,7 +17,7 @@ import (
 type CertificateRule struct {
 	// Name is "uri:", "dns:" or "cn:" and what the certificate must hold as a
 	// URI or DNS name of its subject alternative names, or as common name. A
-	// "*" at the end stands for any rest.
+	// "*" at the end stands for any rest that is not empty.
 	Name string
 	// Authid is who that is; empty stands for the name that matched, without
 	// what tells its kind.
@@ -83,7 +83,7 @@ func (r *CertificateRule) matches(name string) bool {
 		return false
 	}
 	if prefix, ok := strings.CutSuffix(r.Name, "*"); ok {
-		return strings.HasPrefix(name, prefix)
+		return len(name) > len(prefix) && strings.HasPrefix(name, prefix)
 	}
 	return name == r.Name
 }
