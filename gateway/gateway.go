@@ -73,6 +73,7 @@ func (g *Gateway) routes() http.Handler {
 	}
 	call := g.handle(g.admitted(g.call))
 	r.Handle(callPath+"{uri}", call)
+	r.Post(bridgePath, g.handle(g.admitted(g.bridge)))
 	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.shared, g.guarded).Handler(postsFirst(call, r))
 }
 

@@ -33,7 +33,7 @@ func TestMethods(t *testing.T) {
 		{"POST", "/nowhere", 404, ""},
 		{"POST", "/call/a/b", 404, ""},
 		{"POST", "/call/", 404, ""},
-		{"POST", "/call", 404, ""},
+		{"POST", "/call", 415, ""},
 	}
 	for _, test := range tests {
 		w := do(g, test.method, test.path, nil)

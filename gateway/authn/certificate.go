@@ -155,28 +155,28 @@ func (a *Authenticator) certificate(r *http.Request) (p Principal, given bool, e
 func parseForwardedCert(value string) (shown, error) {
 	var s shown
 	if len(value) > maxToken {
-		return s, badForwarded("is too long")
+		return shown{}, badForwarded("is too long")
 	}
 	elements, err := splitQuoted(value, ',')
 	if err != nil {
-		return s, err
+		return shown{}, err
 	}
 	pairs, err := splitQuoted(elements[len(elements)-1], ';')
 	if err != nil {
-		return s, err
+		return shown{}, err
 	}
 	var rest, common []string
 	for _, pair := range pairs {
 		key, text, ok := strings.Cut(pair, "=")
 		if !ok {
-			return s, badForwarded("holds something that is not key=value")
+			return shown{}, badForwarded("holds something that is not key=value")
 		}
 		text = unquote(text)
 		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "hash":
 			hash, err := hex.DecodeString(text)
 			if err != nil || len(hash) != len(s.print) {
-				return s, badForwarded("holds a hash that is not 64 hexadecimal digits")
+				return shown{}, badForwarded("holds a hash that is not 64 hexadecimal digits")
 			}
 			s.print = Fingerprint(hash)
 		case "uri":
