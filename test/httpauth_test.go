@@ -3,12 +3,15 @@ package test
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +60,7 @@ roles:
       - {uri: gateway.authenticate, allow: [register]}
 principals:
   joe: {role: user, ticket-hash: %q}
+  signer: {role: user, signing-key: {name: app1, secret: {file: secret}}}
   robot: {role: user, api-keys: [%q]}
   callee: {role: service, ticket: {file: secret}}
 `
@@ -251,6 +255,7 @@ func TestHTTPCredentials(t *testing.T) {
 	if err == nil {
 		t.Error("a certificate of an unknown authority was taken")
 	}
+	g.wantSigned(t)
 	challenge := curlOnce(t, "--cacert", g.authority.path, "-i", "--http1.1", "-X", "POST", g.url("/call/test.who"))
 	for _, want := range []string{`Www-Authenticate: Bearer realm="realm1"`, `Www-Authenticate: Basic realm="realm1", charset="UTF-8"`} {
 		if !strings.Contains(challenge, want) {
@@ -262,6 +267,24 @@ func TestHTTPCredentials(t *testing.T) {
 		t.Errorf("a call that joe has no permission for: %s", forbidden)
 	}
 	g.wantNoSecrets(t, g.password, g.key, g.secret, good, expired, other[12:], base64.StdEncoding.EncodeToString([]byte("joe:"+g.password)))
+}
+
+// wantSigned makes a signed request, twice.
+func (g *keeper) wantSigned(t *testing.T) {
+	t.Helper()
+	const body = `{"procedure":"test.who"}`
+	stamp := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	mac := hmac.New(sha256.New, []byte(g.secret))
+	_, _ = mac.Write([]byte("app1" + stamp + "1" + "4711" + body))
+	query := url.Values{
+		"key": {"app1"}, "timestamp": {stamp}, "seq": {"1"}, "nonce": {"4711"}, "signature": {base64.URLEncoding.EncodeToString(mac.Sum(nil))},
+	}
+	for _, want := range []string{`{"args":["signer user"],"kwargs":{}}` + "\n200", "the signature was used before"} {
+		got := curlOnce(t, "--cacert", g.authority.path, "-w", "%{http_code}", "--json", body, g.url("/call?"+query.Encode()))
+		if !strings.Contains(got, want) {
+			t.Errorf("a signed request: %s, want %s", got, want)
+		}
+	}
 }
 
 // fetchWith makes a request with a client certificate.

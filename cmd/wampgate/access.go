@@ -137,6 +137,9 @@ func (a *access) describe(path string) []string {
 		}
 		add("roles."+r.Name, text)
 	}
+	for _, text := range a.http.describe() {
+		add("auth", text)
+	}
 	for i := range a.principals {
 		p := &a.principals[i]
 		add("principals."+p.Authid, fmt.Sprintf("principal %s: role %s; %s", p.Authid, p.Role, credentials(p)))

@@ -346,6 +346,7 @@ func (r *accessReader) principal(e entry) {
 			return err
 		}),
 		"certificates": readList(fingerprints(&p.Certificates)),
+		"signing-key":  func(node ast.Node) error { return r.signingKey(p.Authid, node) },
 		"api-keys":     readList(fingerprints(&p.APIKeys)),
 	})
 	if p.Role == "" {

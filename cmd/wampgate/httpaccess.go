@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/auth"
@@ -20,6 +22,7 @@ type httpAccess struct {
 	tokens       *authn.Tokens // of the issuers; nil if there are none
 	certificates []authn.CertificateRule
 	dynamic      *httpDynamic
+	signing      []authn.SigningKey // of principals; their roles are not filled in
 }
 
 // An httpDynamic is a procedure that decides who sent a request. It is called
@@ -57,6 +60,36 @@ func (h *httpAccess) roles() []string {
 	return roles
 }
 
+// describe tells of it in words.
+func (h *httpAccess) describe() []string {
+	var lines []string
+	for i := range h.issuers {
+		lines = append(lines, fmt.Sprintf("tokens of %s for %s", h.issuers[i].Issuer, strings.Join(h.issuers[i].Audience, ", ")))
+	}
+	for i := range h.certificates {
+		lines = append(lines, fmt.Sprintf("certificates with %s: role %s", h.certificates[i].Name, h.certificates[i].Authrole))
+	}
+	if h.dynamic != nil {
+		lines = append(lines, "HTTP requests: "+string(h.dynamic.procedure)+" decides")
+	}
+	return lines
+}
+
+// signingKeys returns those of the principals that exist in a realm.
+func (a *access) signingKeys(realm wamp.URI) []authn.SigningKey {
+	var keys []authn.SigningKey
+	for _, key := range a.http.signing {
+		for i := range a.principals {
+			p := &a.principals[i]
+			if p.Authid == key.Identity.Authid && (len(p.Realms) == 0 || slices.Contains(p.Realms, realm)) {
+				key.Identity.Authrole, key.Identity.Authprovider = p.Role, auth.Static
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
+
 // verifyToken is how WAMP clients with a token for a ticket are let in.
 func (h *httpAccess) verifyToken() auth.TokenVerifier {
 	if h.tokens == nil {
@@ -82,11 +115,35 @@ func (n *node) authenticateHTTP(known *auth.Authenticator, proxies authn.Proxies
 		return nil, nil
 	}
 	h := &s.access.http
+	if !s.anonymous && !h.known() && !s.access.any(overHTTP) && len(h.signing) == 0 {
+		return nobody, nil // there are WAMP clients alone
+	}
 	cfg := authn.Config{Realm: string(realm), Tokens: h.tokens, Proxies: proxies, Guard: limit.NewFailures()}
 	if s.anonymous {
 		cfg.Anonymous = &wamp.Identity{Authid: auth.Anonymous, Authrole: s.access.anonymousRole, Authmethod: auth.Anonymous}
 	}
-	if s.access.any(func(p *auth.Principal) bool { return p.Ticket != nil }) {
+	if h.dynamic != nil {
+		cfg.Dynamic = &authn.Dynamic{Ask: n.askWhoCalls, Headers: h.dynamic.headers}
+	}
+	if err := s.access.principalsOverHTTP(&cfg, known, realm, s); err != nil {
+		return nil, err
+	}
+	a, err := authn.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return a.Authenticate, nil
+}
+
+// overHTTP reports whether a principal has credentials that HTTP has a place
+// for.
+func overHTTP(p *auth.Principal) bool {
+	return p.Ticket != nil || len(p.APIKeys) > 0 || len(p.Certificates) > 0
+}
+
+// principalsOverHTTP adds to cfg what the principals of a realm have.
+func (a *access) principalsOverHTTP(cfg *authn.Config, known *auth.Authenticator, realm wamp.URI, s *settings) (err error) {
+	if a.any(func(p *auth.Principal) bool { return p.Ticket != nil }) {
 		cfg.Passwords = func(ctx context.Context, user, password string) (wamp.Identity, bool, error) {
 			id, err := known.Password(ctx, realm, user, password)
 			if errors.Is(err, auth.ErrRefused) {
@@ -95,27 +152,19 @@ func (n *node) authenticateHTTP(known *auth.Authenticator, proxies authn.Proxies
 			return id, err == nil, err
 		}
 	}
-	if s.access.any(func(p *auth.Principal) bool { return len(p.APIKeys) > 0 }) {
+	if a.any(func(p *auth.Principal) bool { return len(p.APIKeys) > 0 }) {
 		cfg.Keys = func(key authn.Fingerprint) (wamp.Identity, bool) { return known.APIKey(realm, auth.Fingerprint(key)) }
 	}
-	if s.TLSClientCA != "" || len(h.certificates) > 0 {
-		lookup := func(c authn.Fingerprint) (wamp.Identity, bool) { return known.Certificate(realm, auth.Fingerprint(c)) }
-		var err error
-		if cfg.Certificates, err = authn.NewCertificates(lookup, h.certificates); err != nil {
-			return nil, err
+	if len(a.http.signing) > 0 {
+		if cfg.Signatures, err = authn.NewSignatures(a.signingKeys(realm), int64(s.MaxBody)); err != nil {
+			return err
 		}
 	}
-	if h.dynamic != nil {
-		cfg.Dynamic = &authn.Dynamic{Ask: n.askWhoCalls, Headers: h.dynamic.headers}
+	if s.TLSClientCA != "" || len(a.http.certificates) > 0 || a.any(func(p *auth.Principal) bool { return len(p.Certificates) > 0 }) {
+		lookup := func(c authn.Fingerprint) (wamp.Identity, bool) { return known.Certificate(realm, auth.Fingerprint(c)) }
+		cfg.Certificates, err = authn.NewCertificates(lookup, a.http.certificates)
 	}
-	if cfg.Tokens == nil && cfg.Passwords == nil && cfg.Keys == nil && cfg.Certificates == nil && cfg.Dynamic == nil && cfg.Anonymous == nil {
-		return nobody, nil // there are WAMP clients alone
-	}
-	a, err := authn.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return a.Authenticate, nil
+	return err
 }
 
 // nobody comes in over HTTP.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/authn"
 )
 
@@ -91,4 +92,22 @@ func (r *accessReader) httpDynamic(node ast.Node) error {
 		return fmt.Errorf("has no procedure, such as %s", "gateway.authenticate")
 	}
 	return nil
+}
+
+// signingKey reads what a principal signs requests with.
+func (r *accessReader) signingKey(authid string, node ast.Node) error {
+	key := authn.SigningKey{Identity: wamp.Identity{Authid: authid}}
+	before := len(r.errs)
+	r.fields(node, "signing-key", map[string]field{
+		"name":   readText(&key.Key),
+		"secret": r.secret(func(s string) error { key.Secret = s; return nil }),
+	})
+	if len(r.errs) > before {
+		return nil // which have been told
+	}
+	h := &r.access.http
+	h.signing = append(h.signing, key)
+	key.Identity.Authrole = "unknown" // until all is read
+	_, err := authn.NewSignatures([]authn.SigningKey{key}, 1)
+	return err
 }
