@@ -144,13 +144,13 @@ func (g *Gateway) log(r *http.Request, rec *record) {
 	took := time.Since(rec.started)
 	if rec.id == "" {
 		log.LogAttrs(r.Context(), level, "request",
-			slog.String("remote", remoteIP(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.String("remote", g.remote(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", rec.status), slog.Int64("out", rec.out), slog.Duration("took", took))
 		return
 	}
 	log.LogAttrs(r.Context(), level, rec.sentence(took),
 		slog.String("id", rec.id), slog.String("procedure", string(rec.procedure)),
-		slog.String("authid", rec.authid), slog.String("remote", remoteIP(r)), slog.String("proto", r.Proto),
+		slog.String("authid", rec.authid), slog.String("remote", g.remote(r)), slog.String("proto", r.Proto),
 		slog.Int("status", rec.status), slog.String("outcome", string(rec.outcome)),
 		slog.Int64("in", rec.in), slog.Int64("out", rec.out), slog.Int("events", rec.events),
 		slog.Duration("took", took), slog.Duration("dealt", rec.dealt), slog.Duration("confirmed", rec.confirmed))

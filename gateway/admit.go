@@ -167,6 +167,14 @@ func rateLimit(s limit.State) string {
 // seconds rounds up.
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
+// remote returns the address that a request comes from, for the log.
+func (g *Gateway) remote(r *http.Request) string {
+	if len(g.cfg.Proxies) == 0 {
+		return remoteIP(r)
+	}
+	return g.cfg.Proxies.ClientIP(r).String()
+}
+
 // identity returns who somebody is; Anonymous if nobody asked.
 func (g *Gateway) identity(who authn.Principal) wamp.Identity {
 	if who.Identity == (wamp.Identity{}) {

@@ -130,6 +130,29 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestLogBehindProxies: the log tells the client's address, if the proxy is
+// trusted.
+func TestLogBehindProxies(t *testing.T) {
+	t.Parallel()
+	for remote, want := range map[string]string{"10.1.1.1:1": "remote=198.51.100.7 ", "203.0.113.1:1": "remote=203.0.113.1 "} {
+		var log bytes.Buffer
+		g := newGateway(t, &realm{}, func(cfg *gateway.Config) {
+			cfg.AccessLog = slog.New(slog.NewTextHandler(&log, nil))
+			var err error
+			if cfg.Proxies, err = authn.ParseProxies([]string{"10.0.0.0/8"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		r := newRequest(http.MethodPost, "/call/test.none")
+		r.RemoteAddr = remote
+		r.Header.Set("X-Forwarded-For", "198.51.100.7")
+		serve(g, r)
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("log %q, want %s", log.String(), want)
+		}
+	}
+}
+
 // TestBrokenAuthenticator: nobody comes in while it is not known who they are.
 func TestBrokenAuthenticator(t *testing.T) {
 	t.Parallel()
