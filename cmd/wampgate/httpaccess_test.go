@@ -45,6 +45,8 @@ func TestAccessOverHTTP(t *testing.T) {
 		"key without cert":     {"anonymous: true\ntls-key: x\n", "tls-key: needs tls-cert"},
 		"cert without key":     {"anonymous: true\ntls-cert: x\n", "tls-cert: needs tls-key"},
 		"authority alone":      {"anonymous: true\ntls-client-ca: x\n", "tls-client-ca: needs tls-cert"},
+		"two sources":          {"anonymous: true\ntls-cert: x\ntls-key: x\nacme-domains: [a.example]\n", "acme-domains: certificates come from tls-cert or by ACME"},
+		"no storage":           {"anonymous: true\nacme-domains: [a.example]\n", "acme-domains: needs acme-storage"},
 		"no certificate there": {"anonymous: true\nlisten: 127.0.0.1:0\nadmin-listen: ''\ntls-cert: /no/such\ntls-key: /no/such\n", "no such file"},
 		"no origin":            {"anonymous: true\ncors-origins: ['*']\n", `"*" is not an origin`},
 		"no network":           {"anonymous: true\ntrusted-proxies: [proxy]\n", `"proxy" is neither a network`},

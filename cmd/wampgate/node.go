@@ -21,7 +21,6 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
 	"github.com/wampgate/wampgate/gateway/authn"
-	"github.com/wampgate/wampgate/gateway/certs"
 )
 
 // lastWords is how long ending may take beyond the time to drain.
@@ -36,7 +35,7 @@ type node struct {
 	sockets *transport.Handler
 	gateway *gateway.Gateway
 	server  *gateway.Server
-	certs   *certs.Store // nil if the listener speaks no TLS
+	certs   certSource   // nil if the listener speaks no TLS
 	admin   *http.Server // nil if there is no admin listener
 
 	// Set by serve.
@@ -218,7 +217,7 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 	}
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	n.stopWork = stop
-	failed := make(chan error, 4) // one for each of the following
+	failed := make(chan error, 5) // one for each of the following
 	n.work.Go(func() { failed <- n.server.Serve(n.listener) })
 	if n.admin != nil {
 		n.work.Go(func() { failed <- n.serveAdmin() })
@@ -227,7 +226,11 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 		n.work.Go(func() { n.serveRawSocket(failed) }) //nolint:contextcheck // connections end with Goodbye
 	}
 	if n.certs != nil {
-		n.work.Go(func() { n.watchCerts(working) })
+		n.work.Go(func() {
+			if err := n.watchCerts(working); err != nil {
+				failed <- err
+			}
+		})
 	}
 	n.work.Go(func() {
 		if err := started(working); err != nil {

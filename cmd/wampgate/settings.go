@@ -32,6 +32,11 @@ type settings struct {
 	TLSCert         string   `group:"TLS" name:"tls-cert" placeholder:"FILE" help:"Certificate in PEM; with it, listen is for HTTPS alone. Read again when it changes."`
 	TLSKey          string   `group:"TLS" name:"tls-key" placeholder:"FILE" help:"Its private key."`
 	TLSClientCA     string   `group:"TLS" name:"tls-client-ca" placeholder:"FILE" help:"Authorities whose client certificates are taken."`
+	ACMEDomains     []string `group:"TLS" name:"acme-domains" placeholder:"NAME" help:"Names to get certificates for by ACME, in place of tls-cert; their port 443 must lead to listen. It is to agree to the authority's terms."`
+	ACMEEmail       string   `group:"TLS" name:"acme-email" placeholder:"ADDRESS" help:"Where the authority may write to."`
+	ACMEStorage     string   `group:"TLS" name:"acme-storage" placeholder:"FOLDER" help:"Keeps accounts, keys and certificates."`
+	ACMEDirectory   string   `group:"TLS" name:"acme-directory" placeholder:"URL" help:"The authority; Let's Encrypt unless given."`
+	ACMEDirectoryCA string   `group:"TLS" name:"acme-directory-ca" placeholder:"FILE" help:"Authorities of its own certificate; those of the system unless given."`
 
 	Realm       []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
 	Compat      string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
