@@ -91,11 +91,11 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	all := []string{"wampy", "autobahn", "autobahn-python"}
 	fetchClients(t, all...)
-	ctx, g := within(t, 2*patience), guarded(t)
+	g := guarded(t)
 	for _, library := range all {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
-			c := startClient(t, library, "json")
+			ctx, c := within(t, 2*patience), startClient(t, library, "json")
 			for _, method := range loginMethods(library) {
 				login(ctx, t, g, c, method)
 			}
@@ -163,7 +163,7 @@ func TestLoginSalted(t *testing.T) {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
 			const refused = "wamp.error.not_authorized"
-			c := startClient(t, library, "cbor")
+			ctx, c := within(t, 2*patience), startClient(t, library, "cbor")
 			c.join(ctx, t, g, command{"auth": command{"method": "wampcra", "authid": "bob", "secret": loginPassword}})
 			if got := c.must(ctx, t, "call", command{"uri": "test.open.echo", "args": []any{"a"}}); !reflect.DeepEqual(got.Args, []any{"a"}) {
 				t.Errorf("echo = %v", got.Args)
