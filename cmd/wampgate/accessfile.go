@@ -421,7 +421,11 @@ func (r *accessReader) fromOutside(node ast.Node) (string, error) {
 	case len(r.errs) > before, (file == "") == (variable == ""):
 		return "", errSecretInFile
 	case file != "":
-		return readSecret(filepath.Join(filepath.Dir(r.path), file), file)
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(r.path), file)
+		}
+		r.access.files = append(r.access.files, file)
+		return readSecret(file)
 	}
 	r.used[variable] = true
 	if s := r.environ[variable]; s != "" {
@@ -431,10 +435,7 @@ func (r *accessReader) fromOutside(node ast.Node) (string, error) {
 }
 
 // readSecret reads a file without the line end that editors leave there.
-func readSecret(path, name string) (string, error) {
-	if filepath.IsAbs(name) {
-		path = name
-	}
+func readSecret(path string) (string, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return "", err

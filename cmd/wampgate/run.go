@@ -99,7 +99,7 @@ func run(ctx context.Context, p process) int {
 
 func runCommand(ctx context.Context, p *process) error {
 	sources := newSources(p.Env)
-	parser, err := newParser(p, sources)
+	parser, err := newParser(p, sources, &commands{})
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func runCommand(ctx context.Context, p *process) error {
 	return kctx.Run(p, sources)
 }
 
-func newParser(p *process, sources *sources) (*kong.Kong, error) {
-	return kong.New(&commands{},
+func newParser(p *process, sources *sources, into *commands) (*kong.Kong, error) {
+	return kong.New(into,
 		kong.Name("wampgate"),
 		kong.Description("Call WAMP procedures over HTTP. See 'wampgate COMMAND --help'."),
 		kong.Writers(p.Stdout, p.Stderr),

@@ -263,7 +263,7 @@ func TestSettingsInREADME(t *testing.T) {
 // settingsTable writes the settings of serve in Markdown.
 func settingsTable(t *testing.T) string {
 	t.Helper()
-	parser, err := newParser(&process{}, newSources(nil))
+	parser, err := newParser(&process{}, newSources(nil), &commands{})
 	if err != nil {
 		t.Fatal(err)
 	}
