@@ -39,6 +39,7 @@ type commands struct {
 	Dev          devCommand          `cmd:"" set:"admin=" set:"rate=0" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
 	Serve        serveCommand        `cmd:"" help:"Run a gateway."`
 	CheckConfig  checkConfigCommand  `cmd:"" help:"Print the configuration that serve would use, defaults included."`
+	Config       configCommand       `cmd:"" help:"Tell of the configuration file."`
 	Call         callCommand         `cmd:"" help:"Call a procedure through a gateway."`
 	Register     registerCommand     `cmd:"" help:"Make a command a procedure."`
 	Procs        procsCommand        `cmd:"" help:"List the procedures of a realm."`

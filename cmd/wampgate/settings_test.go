@@ -269,15 +269,8 @@ func settingsTable(t *testing.T) string {
 	}
 	var b strings.Builder
 	b.WriteString("| setting | default | what it is |\n|---|---|---|\n")
-	for _, command := range parser.Model.Children {
-		if command.Name != "serve" {
-			continue
-		}
-		for _, f := range command.Flags {
-			if f.Group != nil {
-				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, code(f.Default), help(f))
-			}
-		}
+	for _, f := range serveFlags(parser.Model) {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, code(f.Default), help(f))
 	}
 	return b.String()
 }
