@@ -30,7 +30,9 @@ type gate struct {
 	authenticate func(*http.Request) (authn.Principal, error) // nil lets all in, as anonymous
 	proxies      authn.Proxies
 	limiter      *limit.Limiter[limitKey] // nil means as often as they want
-	policy       []string                 // value of RateLimit-Policy
+	rate         float64                  // of limiter
+	burst        int
+	policy       []string // value of RateLimit-Policy
 	log          *slog.Logger
 }
 
@@ -48,7 +50,7 @@ func newGate(cfg *Config) *gate {
 	}
 	t := &gate{authenticate: cfg.Authenticate, proxies: cfg.Proxies, log: cfg.Log}
 	if cfg.Rate > 0 {
-		t.limiter = limit.New[limitKey](cfg.Rate, cfg.Burst, 0)
+		t.limiter, t.rate, t.burst = limit.New[limitKey](cfg.Rate, cfg.Burst, 0), cfg.Rate, cfg.Burst
 		window := strconv.Itoa(seconds(t.limiter.Window()))
 		t.policy = []string{`"` + callPolicy + `";q=` + strconv.Itoa(t.limiter.Burst()) + ";w=" + window}
 	}
@@ -58,16 +60,28 @@ func newGate(cfg *Config) *gate {
 // admitted lets a request come to next if its sender is known and does not
 // call too often.
 func (g *Gateway) admitted(next handlerFunc) handlerFunc {
-	if g.gate == nil {
-		return next
-	}
 	return func(w http.ResponseWriter, r *http.Request) error {
-		rec := recordOf(w)
-		if err := g.gate.admit(w.Header(), r, rec); err != nil {
-			return err
+		if t := g.gate.Load(); t != nil {
+			if err := t.admit(w.Header(), r, recordOf(w)); err != nil {
+				return err
+			}
 		}
 		return next(w, r)
 	}
+}
+
+// SetAdmission changes Authenticate, Rate and Burst of the configuration. Each
+// request is judged by the old ones or by the new ones. Who has spent his
+// tokens gets them back only if the limit changes.
+func (g *Gateway) SetAdmission(authenticate func(r *http.Request) (authn.Principal, error), rate float64, burst int) {
+	cfg := g.cfg
+	cfg.Authenticate, cfg.Rate, cfg.Burst = authenticate, rate, burst
+	cfg = cfg.withDefaults()
+	next, before := newGate(&cfg), g.gate.Load()
+	if next != nil && before != nil && next.rate == before.rate && next.burst == before.burst {
+		next.limiter, next.policy = before.limiter, before.policy
+	}
+	g.gate.Store(next)
 }
 
 // admit finds out who sent r, notes it in rec, and takes a token from his

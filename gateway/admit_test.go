@@ -165,6 +165,40 @@ func TestBrokenAuthenticator(t *testing.T) {
 	}
 }
 
+// TestSetAdmission changes who may call, and how often, between two requests.
+func TestSetAdmission(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &realm{procedures: map[wamp.URI]procedure{"test.echo": echo}}
+		g := newGateway(t, r, nil)
+		defer g.Close()
+		for i, step := range []struct {
+			who    func(*http.Request) (authn.Principal, error)
+			rate   float64
+			burst  int
+			status int
+			policy string
+		}{
+			{bouncer(t, &stranger), 1, 2, http.StatusNoContent, `"call";q=2;w=2`},
+			{bouncer(t, nil), 1, 2, http.StatusUnauthorized, ""},
+			{bouncer(t, &stranger), 1, 2, http.StatusNoContent, `"call";q=2;w=2`},
+			{bouncer(t, &stranger), 1, 2, http.StatusTooManyRequests, `"call";q=2;w=2`}, // his tokens stay spent
+			{bouncer(t, &stranger), 1, 0, http.StatusNoContent, `"call";q=2;w=2`},
+			{bouncer(t, &stranger), 3, 0, http.StatusNoContent, `"call";q=6;w=2`},
+			{nil, 0, 0, http.StatusNoContent, ""},
+		} {
+			g.SetAdmission(step.who, step.rate, step.burst)
+			w := post(g, "/call/test.echo", "")
+			if got := w.Header().Get("RateLimit-Policy"); w.Code != step.status || got != step.policy {
+				t.Errorf("step %d: %d, RateLimit-Policy %s, want %d, %s", i, w.Code, got, step.status, step.policy)
+			}
+			if step.status == http.StatusTooManyRequests {
+				time.Sleep(time.Second)
+			}
+		}
+	})
+}
+
 // TestRateLimit: principals have a bucket each, strangers one per address.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ type Gateway struct {
 	handler    http.Handler
 	principals *principals
 	csrf       *http.CrossOriginProtection
-	gate       *gate // nil lets everybody in
+	gate       atomic.Pointer[gate] // nil lets everybody in
 
 	calls    sync.Pool // of *call, for unary calls
 	records  sync.Pool // of *record
@@ -46,7 +46,7 @@ func New(cfg Config) (*Gateway, error) {
 		}
 	}
 	g.principals = newPrincipals(&g.cfg)
-	g.gate = newGate(&g.cfg)
+	g.gate.Store(newGate(&g.cfg))
 	g.handler = g.routes()
 	return g, nil
 }

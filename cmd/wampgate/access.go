@@ -1,14 +1,12 @@
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/wampgate/wampgate/dealer/auth"
-	"github.com/wampgate/wampgate/dealer/router"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -22,6 +20,8 @@ type access struct {
 	roles         []auth.Role
 	principals    []auth.Principal
 	http          httpAccess
+	seed          [32]byte // what unknown principals are answered with comes of it
+	files         []string // that were read beside the configuration file
 
 	lines map[string]int // of sections, roles and principals, such as "roles", "roles.user"
 }
@@ -55,14 +55,13 @@ func (a *access) role(authid string, anonymous bool) (string, bool) {
 
 // authenticator returns who decides whom to let in.
 func (a *access) authenticator(anonymous bool) (*auth.Authenticator, error) {
-	c := auth.Config{Methods: a.methods, Principals: a.principals, Dynamic: a.dynamic, Token: a.http.verifyToken()}
+	c := auth.Config{Methods: a.methods, Principals: a.principals, Dynamic: a.dynamic, Token: a.http.verifyToken(), Secret: a.seed}
 	if anonymous {
 		c.AnonymousRole = a.anonymousRole
 		if c.Methods != nil && !slices.Contains(c.Methods, auth.Anonymous) {
 			c.Methods = append(slices.Clone(c.Methods), auth.Anonymous)
 		}
 	}
-	_, _ = rand.Read(c.Secret[:]) // never fails
 	return auth.New(c)
 }
 
@@ -195,31 +194,5 @@ func (a *access) explain(question []string, anonymous bool) (answer string, may 
 	return answer, strings.HasPrefix(answer, "yes"), nil
 }
 
-// guard has a router let in, and do, what the configuration file says. In dev
-// there is none.
-func (s *settings) guard(c *router.Config) (err error) {
-	if s.access == nil {
-		return nil
-	}
-	if c.Auth, err = s.access.authenticator(s.anonymous); err != nil {
-		return err
-	}
-	c.Policy, err = s.access.policy()
-	return err
-}
-
 // guarded reports whether roles say who may do what, the meta API included.
 func (s *settings) guarded() bool { return s.access != nil && len(s.access.roles) > 0 }
-
-// known gives those who call over HTTP without credentials their role: none, so
-// that they may do nothing, unless anybody is let in.
-func (s *settings) known(id wamp.Identity) wamp.Identity {
-	if s.access == nil || id.Authmethod != auth.Anonymous {
-		return id
-	}
-	id.Authrole = ""
-	if s.anonymous {
-		id.Authrole = s.access.anonymousRole
-	}
-	return id
-}

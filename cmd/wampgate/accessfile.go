@@ -286,13 +286,13 @@ func (r *accessReader) rule(node ast.Node, what string) auth.Rule {
 	named := false
 	r.fields(node, what+": permission", map[string]field{
 		"uri":   func(node ast.Node) error { named = true; return readText(&pattern)(node) },
-		"match": readChoice(&rule.Match, "exact", "prefix", "wildcard"),
+		"match": readChoice(&rule.Match, matchNames()...),
 		"allow": readList(func(s string) error {
 			a, err := auth.ParseAction(s)
 			rule.Allow = append(rule.Allow, a)
 			return err
 		}),
-		"disclose":     readChoice(&rule.Disclose, "asked", "always", "never"),
+		"disclose":     readChoice(&rule.Disclose, discloseNames()...),
 		"trust-levels": readList(func(s string) error { return trustLevel(&rule, s) }),
 		"max-timeout":  readDuration(&rule.MaxTimeout),
 		"rate": readOne(func(s string) (err error) {
@@ -312,10 +312,16 @@ func (r *accessReader) rule(node ast.Node, what string) auth.Rule {
 	return rule
 }
 
+// What a permission may name, in the order of the constants.
+func matchNames() []string    { return []string{"exact", "prefix", "wildcard"} }
+func discloseNames() []string { return []string{"asked", "always", "never"} }
+func trustLevels() []string {
+	return []string{"best_effort", "acknowledged", "persistent", "transactional"}
+}
+
 func trustLevel(rule *auth.Rule, s string) error {
-	levels := []string{"best_effort", "acknowledged", "persistent", "transactional"}
-	if !slices.Contains(levels, s) {
-		return fmt.Errorf("%q is none of %s", shortName(s), strings.Join(levels, ", "))
+	if !slices.Contains(trustLevels(), s) {
+		return fmt.Errorf("%q is none of %s", shortName(s), strings.Join(trustLevels(), ", "))
 	}
 	rule.TrustLevels = append(rule.TrustLevels, s)
 	return nil
@@ -421,7 +427,11 @@ func (r *accessReader) fromOutside(node ast.Node) (string, error) {
 	case len(r.errs) > before, (file == "") == (variable == ""):
 		return "", errSecretInFile
 	case file != "":
-		return readSecret(filepath.Join(filepath.Dir(r.path), file), file)
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(r.path), file)
+		}
+		r.access.files = append(r.access.files, file)
+		return readSecret(file)
 	}
 	r.used[variable] = true
 	if s := r.environ[variable]; s != "" {
@@ -431,10 +441,7 @@ func (r *accessReader) fromOutside(node ast.Node) (string, error) {
 }
 
 // readSecret reads a file without the line end that editors leave there.
-func readSecret(path, name string) (string, error) {
-	if filepath.IsAbs(name) {
-		path = name
-	}
+func readSecret(path string) (string, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return "", err

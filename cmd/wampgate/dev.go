@@ -14,7 +14,7 @@ type devCommand struct{ settings }
 // Run serves, together with a callee that offers the sample procedures over
 // WebSocket, until ctx ends. It says where when the samples can be called.
 func (c *devCommand) Run(ctx context.Context, p *process) error {
-	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, c.LogLevel)
+	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, logLevel(c.LogLevel))
 	defer stop()
 	n, err := newNode(&c.settings, log)
 	if err != nil {

@@ -9,14 +9,13 @@ import (
 
 // A directory shows the gateway the registrations of a realm.
 type directory struct {
-	router   *router.Router
-	realm    wamp.URI
-	settings *settings
+	router *router.Router
+	realm  wamp.URI
 }
 
 // List implements gateway.Directory.
 func (d directory) List(who wamp.Identity, after wamp.ID, limit int) ([]gateway.Procedure, wamp.ID) {
-	found, next := d.router.Procedures(d.realm, d.settings.known(who), after, limit)
+	found, next := d.router.Procedures(d.realm, who, after, limit)
 	list := make([]gateway.Procedure, len(found))
 	for i := range found {
 		list[i] = shown(found[i])
@@ -26,13 +25,13 @@ func (d directory) List(who wamp.Identity, after wamp.ID, limit int) ([]gateway.
 
 // Find implements gateway.Directory.
 func (d directory) Find(who wamp.Identity, uri wamp.URI, policy wamp.MatchPolicy) (gateway.Procedure, bool) {
-	p, ok := d.router.Procedure(d.realm, d.settings.known(who), uri, policy)
+	p, ok := d.router.Procedure(d.realm, who, uri, policy)
 	return shown(p), ok
 }
 
 // Match implements gateway.Directory.
 func (d directory) Match(who wamp.Identity, uri wamp.URI) (gateway.Procedure, bool) {
-	p, ok := d.router.Matching(d.realm, d.settings.known(who), uri)
+	p, ok := d.router.Matching(d.realm, who, uri)
 	return shown(p), ok
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/wampgate/wampgate/dealer/auth"
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/authn"
-	"github.com/wampgate/wampgate/gateway/limit"
 )
 
 // An httpAccess is what the section "auth" says of credentials that come over
@@ -107,32 +106,30 @@ func (h *httpAccess) verifyToken() auth.TokenVerifier {
 	}
 }
 
-// authenticateHTTP returns who decides about HTTP requests; nil, everybody is
-// let in, without a configuration.
-func (n *node) authenticateHTTP(known *auth.Authenticator, proxies authn.Proxies) (func(*http.Request) (authn.Principal, error), error) {
-	s, realm := n.settings, wamp.URI(n.settings.Realm[0])
-	if s.access == nil {
-		return nil, nil
-	}
+// authenticateHTTP sets who decides about HTTP requests.
+func (n *node) authenticateHTTP(e *entrance, s *settings, known *auth.Authenticator, proxies authn.Proxies) error {
+	realm := wamp.URI(s.Realm[0])
 	h := &s.access.http
 	if !s.anonymous && !h.known() && !s.access.any(overHTTP) && len(h.signing) == 0 {
-		return nobody, nil // there are WAMP clients alone
+		e.authenticate = nobody // there are WAMP clients alone
+		return nil
 	}
-	cfg := authn.Config{Realm: string(realm), Tokens: h.tokens, Proxies: proxies, Guard: limit.NewFailures()}
+	cfg := authn.Config{Realm: string(realm), Tokens: h.tokens, Proxies: proxies, Guard: n.failures}
 	if s.anonymous {
 		cfg.Anonymous = &wamp.Identity{Authid: auth.Anonymous, Authrole: s.access.anonymousRole, Authmethod: auth.Anonymous}
 	}
 	if h.dynamic != nil {
-		cfg.Dynamic = &authn.Dynamic{Ask: n.askWhoCalls, Headers: h.dynamic.headers}
+		cfg.Dynamic = &authn.Dynamic{Ask: n.askWhoCalls(h.dynamic.procedure), Headers: h.dynamic.headers}
 	}
 	if err := s.access.principalsOverHTTP(&cfg, known, realm, s); err != nil {
-		return nil, err
+		return err
 	}
 	a, err := authn.New(cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return a.Authenticate, nil
+	e.authenticate, e.signatures = a.Authenticate, cfg.Signatures
+	return nil
 }
 
 // overHTTP reports whether a principal has credentials that HTTP has a place
@@ -175,14 +172,20 @@ func nobody(*http.Request) (authn.Principal, error) {
 	}
 }
 
-// askWhoCalls is an [authn.Asker].
-func (n *node) askWhoCalls(ctx context.Context, q authn.Question) (authn.Answer, error) {
+// askWhoCalls returns an [authn.Asker] that calls a procedure.
+func (n *node) askWhoCalls(procedure wamp.URI) authn.Asker {
+	return func(ctx context.Context, q authn.Question) (authn.Answer, error) {
+		return n.askProcedure(ctx, procedure, q)
+	}
+}
+
+func (n *node) askProcedure(ctx context.Context, procedure wamp.URI, q authn.Question) (authn.Answer, error) {
 	headers := make(map[string]any, len(q.Header))
 	for name := range q.Header {
 		headers[name] = q.Header.Get(name)
 	}
 	details := map[string]any{"method": q.Method, "path": q.Path, "headers": headers, "client": q.Client.String()}
-	result, err := n.router.Ask(ctx, wamp.URI(q.Realm), n.settings.access.http.dynamic.procedure, []any{q.Realm, details})
+	result, err := n.router.Ask(ctx, wamp.URI(q.Realm), procedure, []any{q.Realm, details})
 	if errors.Is(err, auth.ErrRefused) {
 		return authn.Answer{Denied: true}, nil
 	}

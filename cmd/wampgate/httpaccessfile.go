@@ -54,8 +54,11 @@ func (r *accessReader) issuer(node ast.Node) authn.Issuer {
 			return nil
 		},
 	})
-	if is.Keys != "" && !strings.Contains(is.Keys, "://") && !filepath.IsAbs(is.Keys) {
-		is.Keys = filepath.Join(filepath.Dir(r.path), is.Keys)
+	if is.Keys != "" && !strings.Contains(is.Keys, "://") {
+		if !filepath.IsAbs(is.Keys) {
+			is.Keys = filepath.Join(filepath.Dir(r.path), is.Keys)
+		}
+		r.access.files = append(r.access.files, is.Keys)
 	}
 	return is
 }

@@ -6,11 +6,15 @@ import (
 	"log/slog"
 )
 
+// logLevel returns a level by its name. One that is not known is info.
+func logLevel(name string) (level slog.Level) {
+	_ = level.UnmarshalText([]byte(name))
+	return level
+}
+
 // newLog returns a logger in a format, text or json, from a level on.
-func newLog(w io.Writer, format, level string) *slog.Logger {
-	var least slog.Level
-	_ = least.UnmarshalText([]byte(level)) // a name that is not known leaves info
-	options := &slog.HandlerOptions{Level: least}
+func newLog(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
@@ -22,7 +26,7 @@ func newLog(w io.Writer, format, level string) *slog.Logger {
 // ends the buffer does too, so that a second signal loses nothing; a crash or
 // SIGKILL loses at most the lines of the last 100 ms. The caller calls stop
 // when nobody needs the log any more.
-func newBufferedLog(ctx context.Context, w io.Writer, format, level string) (log *slog.Logger, stop func()) {
+func newBufferedLog(ctx context.Context, w io.Writer, format string, level slog.Leveler) (log *slog.Logger, stop func()) {
 	buffer := newLogBuffer(w)
 	log = slog.New(urgentHandler{newLog(buffer, format, level).Handler(), buffer})
 	end := func() { _ = buffer.Stop() } // a log that cannot be written has nowhere to tell

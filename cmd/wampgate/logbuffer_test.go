@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -117,7 +118,7 @@ func TestBufferedLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := &pieceWriter{}
-		log, stop := newBufferedLog(ctx, w, "text", "info")
+		log, stop := newBufferedLog(ctx, w, "text", slog.LevelInfo)
 		defer stop()
 		log.Info("first")
 		log.With("k", 1).WithGroup("g").Info("second")

@@ -21,6 +21,7 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
 	"github.com/wampgate/wampgate/gateway/authn"
+	"github.com/wampgate/wampgate/gateway/limit"
 )
 
 // lastWords is how long ending may take beyond the time to drain.
@@ -38,6 +39,12 @@ type node struct {
 	certs   certSource   // nil if the listener speaks no TLS
 	admin   *http.Server // nil if there is no admin listener
 
+	// In dev these are nil.
+	entrance *entrance // belongs to reloader
+	failures *limit.Failures
+	level    *slog.LevelVar
+	reloader *reloader
+
 	// Set by serve.
 	listener, adminListener net.Listener
 	rawSocket               net.Listener   // nil if there is none
@@ -48,18 +55,12 @@ type node struct {
 // newNode puts a node together. It starts nothing.
 func newNode(s *settings, log *slog.Logger) (*node, error) {
 	n := &node{settings: s, log: log, stopWork: func() {}}
-	config := routerConfig(s, log)
-	err := s.guard(&config)
-	if err != nil {
+	if err := n.join(routerConfig(s, log)); err != nil {
 		return nil, err
 	}
-	n.router = router.New(config)
 	n.sockets = transport.New(transportConfig(s, n.router, log))
-	forHTTP := n.gatewayConfig()
-	if forHTTP.Authenticate, err = n.authenticateHTTP(config.Auth, forHTTP.Proxies); err != nil {
-		return nil, err
-	}
-	if n.gateway, err = gateway.New(forHTTP); err != nil {
+	var err error
+	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {
 		return nil, err
 	}
 	if n.certs, err = loadCerts(s, log); err != nil {
@@ -77,6 +78,23 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 		n.admin = newAdminServer(n.gateway, log)
 	}
 	return n, nil
+}
+
+// join makes the router, and lets in whom the configuration file says: in dev,
+// where there is none, everybody.
+func (n *node) join(config router.Config) (err error) {
+	if n.settings.access == nil {
+		n.router = router.New(config)
+		return nil
+	}
+	n.failures = limit.NewFailures()
+	if n.entrance, err = n.newEntrance(n.settings, nil); err != nil {
+		return err
+	}
+	config.Auth, config.Policy = n.entrance.rights.Auth, n.entrance.rights.Policy
+	n.router = router.New(config)
+	n.router.SetAccess(n.entrance.rights)
+	return nil
 }
 
 // drain lets no more in: the load balancer is told, and RawSocket closed.
@@ -143,12 +161,16 @@ func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.
 func (n *node) gatewayConfig() gateway.Config {
 	s, realm := n.settings, wamp.URI(n.settings.Realm[0])
 	proxies, _ := authn.ParseProxies(s.TrustedProxies) // which have been checked
+	var authenticate func(*http.Request) (authn.Principal, error)
+	if n.entrance != nil {
+		authenticate = n.entrance.authenticate
+	}
 	return gateway.Config{
 		Realm:        string(realm),
 		WebSocket:    n.sockets,
 		WriteTimeout: s.WriteTimeout,
 		Safe:         func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
-		Directory:    directory{n.router, realm, s},
+		Directory:    directory{n.router, realm},
 		Nearest: func(uri wamp.URI) (wamp.URI, bool) {
 			if s.guarded() {
 				return "", false // may be nothing that the caller shall know of
@@ -156,12 +178,14 @@ func (n *node) gatewayConfig() gateway.Config {
 			return n.router.Nearest(realm, uri)
 		},
 		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
-			session, err := n.router.JoinLocal(realm, s.known(id), callerRoles(), "wampgate HTTP", out)
+			session, err := n.router.JoinLocal(realm, id, callerRoles(), "wampgate HTTP", out)
 			if err != nil {
 				return nil, err // not a nil *Session in an interface
 			}
 			return session, nil
 		},
+		Authenticate: authenticate,
+
 		Log:       n.log,
 		PublicURL: s.PublicURL,
 		Origins:   s.CORSOrigins,
@@ -224,6 +248,9 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 	}
 	if n.rawSocket != nil {
 		n.work.Go(func() { n.serveRawSocket(failed) }) //nolint:contextcheck // connections end with Goodbye
+	}
+	if n.reloader != nil {
+		n.work.Go(func() { n.reloader.run(working) })
 	}
 	if n.certs != nil {
 		n.work.Go(func() {

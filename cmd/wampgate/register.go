@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -46,7 +47,7 @@ func (c *registerCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	log := newLog(stderr, "text", "info")
+	log := newLog(stderr, "text", slog.LevelInfo)
 	callee := &callee{
 		url:        router,
 		serializer: wamp.JSON, // so that the command gets what was sent

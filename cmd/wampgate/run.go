@@ -39,6 +39,7 @@ type commands struct {
 	Dev          devCommand          `cmd:"" set:"admin=" set:"rate=0" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
 	Serve        serveCommand        `cmd:"" help:"Run a gateway."`
 	CheckConfig  checkConfigCommand  `cmd:"" help:"Print the configuration that serve would use, defaults included."`
+	Config       configCommand       `cmd:"" help:"Tell of the configuration file."`
 	Call         callCommand         `cmd:"" help:"Call a procedure through a gateway."`
 	Register     registerCommand     `cmd:"" help:"Make a command a procedure."`
 	Procs        procsCommand        `cmd:"" help:"List the procedures of a realm."`
@@ -99,7 +100,7 @@ func run(ctx context.Context, p process) int {
 
 func runCommand(ctx context.Context, p *process) error {
 	sources := newSources(p.Env)
-	parser, err := newParser(p, sources)
+	parser, err := newParser(p, sources, &commands{})
 	if err != nil {
 		return err
 	}
@@ -111,8 +112,8 @@ func runCommand(ctx context.Context, p *process) error {
 	return kctx.Run(p, sources)
 }
 
-func newParser(p *process, sources *sources) (*kong.Kong, error) {
-	return kong.New(&commands{},
+func newParser(p *process, sources *sources, into *commands) (*kong.Kong, error) {
+	return kong.New(into,
 		kong.Name("wampgate"),
 		kong.Description("Call WAMP procedures over HTTP. See 'wampgate COMMAND --help'."),
 		kong.Writers(p.Stdout, p.Stderr),

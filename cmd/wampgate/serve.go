@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -20,18 +21,24 @@ type fileSettings struct {
 
 type serveCommand struct{ fileSettings }
 
-// Run serves until ctx ends, and drains.
-func (c *serveCommand) Run(ctx context.Context, p *process, s *sources) error {
+// Run serves until ctx ends, and drains. Meanwhile the file may change.
+func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, p *process, s *sources) error {
 	if err := c.mayServe(s); err != nil {
 		return err
 	}
 	c.access, c.anonymous = s.access, c.Anonymous
-	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, c.LogLevel)
+	var level slog.LevelVar
+	level.Set(logLevel(c.LogLevel))
+	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, &level)
 	defer stop()
 	n, err := newNode(&c.settings, log)
 	if err != nil {
 		return err
 	}
+	n.level = &level
+	reloader, release := newReloader(n, p, s, settingValues(kctx))
+	defer release()
+	n.reloader = reloader
 	return n.serve(ctx, func(context.Context) error { return n.announce(p.Stdout) })
 }
 

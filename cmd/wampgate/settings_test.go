@@ -263,21 +263,14 @@ func TestSettingsInREADME(t *testing.T) {
 // settingsTable writes the settings of serve in Markdown.
 func settingsTable(t *testing.T) string {
 	t.Helper()
-	parser, err := newParser(&process{}, newSources(nil))
+	parser, err := newParser(&process{}, newSources(nil), &commands{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	b.WriteString("| setting | default | what it is |\n|---|---|---|\n")
-	for _, command := range parser.Model.Children {
-		if command.Name != "serve" {
-			continue
-		}
-		for _, f := range command.Flags {
-			if f.Group != nil {
-				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, code(f.Default), help(f))
-			}
-		}
+	for _, f := range serveFlags(parser.Model) {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, code(f.Default), help(f))
 	}
 	return b.String()
 }

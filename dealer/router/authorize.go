@@ -28,7 +28,7 @@ type verdict struct {
 // rightsOf returns what s may do; nil means everything. The realm's lock is
 // held.
 func (r *realm) rightsOf(s *Session) *auth.Rights {
-	if r.router.config.Policy == nil || s.trusted {
+	if r.access.Policy == nil || s.trusted {
 		return nil
 	}
 	return r.rightsOfRole(s.identity.Authrole)
@@ -42,12 +42,12 @@ func (r *realm) maySee(who wamp.Identity, uri wamp.URI) bool {
 
 // rightsOfRole returns what a role may do, under a policy.
 func (r *realm) rightsOfRole(role string) *auth.Rights {
-	if !r.router.config.Policy.Has(role) {
+	if !r.access.Policy.Has(role) {
 		role = "" // nobody's: roles that others make up must not add up
 	}
 	rights := r.rights[role]
 	if rights == nil {
-		rights = r.router.config.Policy.Rights(role)
+		rights = r.access.Policy.Rights(role)
 		r.rights[role] = rights
 	}
 	return rights
@@ -107,7 +107,11 @@ func (r *realm) deny(b *Batch, now time.Time, s *Session, m wamp.Message, reason
 func (s *Session) ask(ctx context.Context, b *Batch, m wamp.Message) error {
 	b.Flush()
 	request, _ := auth.RequestOf(m)
-	procedure, ttl := s.rights.Authorizer()
+	rights := s.realm.rightsNow(s)
+	procedure, ttl := rights.Authorizer()
+	if procedure == "" {
+		return s.realm.receive(b, s, m) // the policy has changed since
+	}
 	result, err := s.realm.router.askProcedure(ctx, s.realm.name, procedure, []any{
 		wamp.Dict{
 			"session": s.id, "realm": string(s.realm.name), "authid": s.identity.Authid, "authrole": s.identity.Authrole,
@@ -128,7 +132,7 @@ func (s *Session) ask(ctx context.Context, b *Batch, m wamp.Message) error {
 			"session", uint64(s.id), "authid", s.identity.Authid, "err", err)
 		return s.realm.unauthorized(b, s, m)
 	}
-	return s.realm.decided(b, s, m, allowed, ttl)
+	return s.realm.decided(b, s, m, rights, verdict{allowed, time.Now().Add(ttl)})
 }
 
 // readVerdict reads an authorizer's answer; ttl is negative if it names none.
@@ -149,13 +153,26 @@ func readVerdict(result []any) (allowed bool, ttl time.Duration, ok bool) {
 	return false, -1, false
 }
 
-// decided handles a message that an authorizer has judged.
-func (r *realm) decided(b *Batch, s *Session, m wamp.Message, allowed bool, ttl time.Duration) error {
+// rightsNow returns what a session under a policy may do.
+func (r *realm) rightsNow(s *Session) *auth.Rights {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.rights
+}
+
+// decided handles a message that the authorizer of some rights has judged. If
+// the session has others by now, it is judged again.
+func (r *realm) decided(b *Batch, s *Session, m wamp.Message, rights *auth.Rights, v verdict) error {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.crashOnPanic(m.Type())
-	s.remember(m, verdict{allowed, now.Add(ttl)}, ttl)
-	err := r.judged(b, now, s, m, allowed)
+	var err error
+	if s.rights != rights {
+		err = r.step(b, now, s, m)
+	} else {
+		s.remember(m, v, v.until.Sub(now))
+		err = r.judged(b, now, s, m, v.allowed)
+	}
 	r.unlock(b, now)
 	return err
 }

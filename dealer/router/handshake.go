@@ -55,7 +55,8 @@ func (r *Router) Hello(ctx context.Context, hello *wamp.Hello, t TransportInfo, 
 	}
 	_, _ = rand.Read(peer.Nonce[:]) // never fails
 	peer.Certificate, peer.Exporter = channel(t.TLS)
-	outcome, attempt := r.config.Auth.Begin(ctx, peer)
+	h.session.access = r.access.Load()
+	outcome, attempt := h.session.access.Auth.Begin(ctx, peer)
 	h.attempt = attempt
 	return h.take(ctx, outcome)
 }

@@ -129,5 +129,8 @@ func refusal(err error) *wamp.Abort {
 	if errors.Is(err, ErrShutdown) {
 		return NewAbort(wamp.CloseSystemShutdown, err.Error())
 	}
+	if errors.Is(err, ErrWithdrawn) {
+		return NewAbort(wamp.ErrAuthenticationDenied, "your rights were withdrawn; log in again")
+	}
 	return NewAbort(wamp.ErrUnavailable, err.Error())
 }

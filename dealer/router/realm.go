@@ -29,6 +29,7 @@ type realm struct {
 	armed    time.Time            // what timer is set to; zero if it is not set
 	gone     []*Session           // cut off in this step, not yet out of the dealer
 	counters counters
+	access   *Access
 	rights   map[string]*auth.Rights // by role, of those that are or were here
 	asker    asker
 }
@@ -40,6 +41,7 @@ func newRealm(r *Router, c dealer.Config) *realm {
 		sessions: make(map[wamp.ID]*Session),
 		parting:  make(map[wamp.ID]*Session),
 		rights:   make(map[string]*auth.Rights),
+		access:   r.access.Load(),
 	}
 	m.asker.realm = m
 	if r.config.Policy != nil && c.MaySee == nil {
@@ -70,6 +72,9 @@ func (r *realm) join(s *Session, roles wamp.Roles, agent string, welcome *wamp.W
 func (r *realm) enter(now time.Time, s *Session, roles wamp.Roles, agent string, welcome *wamp.Welcome) error {
 	if r.closing {
 		return ErrShutdown
+	}
+	if !r.keeps(s) {
+		return ErrWithdrawn
 	}
 	peer := dealer.Peer{ID: s.id, Identity: s.identity, Roles: roles, Agent: agent, Local: s.local, Acknowledges: s.acknowledges}
 	if err := r.dealer.Join(peer); err != nil {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer"
@@ -96,6 +97,7 @@ type Router struct {
 	config  Config
 	realms  map[wamp.URI]*realm
 	batches sync.Pool // of *Batch
+	access  atomic.Pointer[Access]
 
 	mu      sync.Mutex           // guards the following fields; taken after a realm's lock
 	ids     map[wamp.ID]struct{} // of the sessions of all realms
@@ -116,6 +118,7 @@ func New(c Config) *Router {
 		pending: make(map[wamp.ID]struct{}),
 		empty:   make(chan struct{}),
 	}
+	r.access.Store(&Access{Auth: r.config.Auth, Policy: c.Policy})
 	for _, realm := range c.Realms {
 		if realm.Rand == nil {
 			realm.Rand = mathrand.IntN // chooses callees; nothing secret

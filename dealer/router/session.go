@@ -29,6 +29,7 @@ type Session struct {
 	state        sessionState
 	batch        *Batch // that out is known to until its next flush
 	batchFlushes uint64
+	access       *Access      // that it was last judged by; nil before, inside the process
 	rights       *auth.Rights // nil: all
 	verdicts     verdicts
 	expiry       *time.Timer // runs expire; nil if the session does not expire
@@ -62,8 +63,8 @@ func (s *Session) Identity() wamp.Identity { return s.identity }
 // [Session.Abort].
 func (s *Session) Receive(b *Batch, m wamp.Message) error {
 	err := s.realm.receive(b, s, m)
-	if err == errAsk { //nolint:errorlint // it is never wrapped
-		return s.ask(context.Background(), b, m)
+	for err == errAsk { //nolint:errorlint // it is never wrapped
+		err = s.ask(context.Background(), b, m) // again if the policy changes meanwhile
 	}
 	return err
 }
@@ -76,7 +77,7 @@ func (s *Session) Submit(ctx context.Context, m wamp.Message) error {
 	b := s.realm.router.batch()
 	defer s.realm.router.release(b)
 	err := s.realm.receive(b, s, m)
-	if err == errAsk { //nolint:errorlint // it is never wrapped
+	for err == errAsk { //nolint:errorlint // it is never wrapped
 		err = s.ask(ctx, b, m)
 	}
 	runtime.Gosched() // who else is about to submit fills the same outboxes: they are flushed once

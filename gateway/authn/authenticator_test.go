@@ -648,6 +648,23 @@ func TestReplay(t *testing.T) {
 	})
 }
 
+// TestReplayFollowed: what was good once is not good again for those who follow.
+func TestReplayFollowed(t *testing.T) {
+	t.Parallel()
+	cfg := everything(t)
+	target := signedTarget(signer, time.Now(), "1", "42", "{}")
+	if _, err := newAuthenticator(t, cfg).Authenticate(request(http.MethodPost, target, "{}")); err != nil {
+		t.Fatal(err)
+	}
+	next := everything(t)
+	next.Signatures.Follow(nil)
+	next.Signatures.Follow(cfg.Signatures)
+	_, err := newAuthenticator(t, next).Authenticate(request(http.MethodPost, target, "{}"))
+	if got := reasonOf(t, err); got != authn.Replayed {
+		t.Errorf("refused for %q, want %q", got, authn.Replayed)
+	}
+}
+
 // TestBadSigningKeys shows what cannot be configured.
 func TestBadSigningKeys(t *testing.T) {
 	t.Parallel()

@@ -44,7 +44,11 @@ type SigningKey struct {
 type Signatures struct {
 	keys map[string]SigningKey
 	max  int64 // bytes of a body
+	used *usedSignatures
+}
 
+// usedSignatures are those that were good once.
+type usedSignatures struct {
 	mu       sync.Mutex // guards the following fields
 	old, now map[macSum]struct{}
 	turned   time.Time // when now became what it is
@@ -59,7 +63,7 @@ const SignedPath = "/call"
 // NewSignatures returns what verifies requests signed with the keys, with
 // bodies of at most maxBody bytes.
 func NewSignatures(keys []SigningKey, maxBody int64) (*Signatures, error) {
-	s := &Signatures{keys: make(map[string]SigningKey, len(keys)), max: maxBody, now: map[macSum]struct{}{}}
+	s := &Signatures{keys: make(map[string]SigningKey, len(keys)), max: maxBody, used: &usedSignatures{now: map[macSum]struct{}{}}}
 	var errs []error
 	for _, k := range keys {
 		_, twice := s.keys[k.Key]
@@ -76,6 +80,14 @@ func NewSignatures(keys []SigningKey, maxBody int64) (*Signatures, error) {
 		s.keys[k.Key] = k
 	}
 	return s, errors.Join(errs...)
+}
+
+// Follow has s take the place of other Signatures: what they have seen is not
+// good again. It is to be called before s is used; before may be nil.
+func (s *Signatures) Follow(before *Signatures) {
+	if before != nil {
+		s.used = before.used
+	}
 }
 
 // isSigned reports whether r is meant to be a signed request.
@@ -159,7 +171,7 @@ func (s *Signatures) check(query url.Values, body []byte, now time.Time) (Princi
 		return Principal{}, refused(MethodSigned, ClockSkew,
 			fmt.Sprintf("the signature's timestamp is %v away from this gateway's clock; %v are allowed", skew.Round(time.Second), signedSkew)).of(key)
 	}
-	if err := s.once(macSum(got), now); err != nil {
+	if err := s.used.once(macSum(got), now); err != nil {
 		return Principal{}, err.of(key)
 	}
 	id := known.Identity
@@ -170,7 +182,7 @@ func (s *Signatures) check(query url.Values, body []byte, now time.Time) (Princi
 // once lets a signature pass the first time. Signatures are remembered for as
 // long as their timestamps are good; the signature and no part of what was
 // signed, since digits could move from seq to nonce.
-func (s *Signatures) once(signature macSum, now time.Time) *Refusal {
+func (s *usedSignatures) once(signature macSum, now time.Time) *Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.turned) > 2*signedSkew {
