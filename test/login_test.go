@@ -91,10 +91,10 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	all := []string{"wampy", "autobahn", "autobahn-python"}
 	fetchClients(t, all...)
-	ctx, g := within(t, 2*patience), guarded(t)
 	for _, library := range all {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
+			ctx, g := within(t, 2*patience), guarded(t) // one for each, or so many wrong secrets would lock them out
 			c := startClient(t, library, "json")
 			for _, method := range loginMethods(library) {
 				login(ctx, t, g, c, method)

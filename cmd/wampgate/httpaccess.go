@@ -12,7 +12,6 @@ import (
 	"github.com/wampgate/wampgate/dealer/auth"
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/authn"
-	"github.com/wampgate/wampgate/gateway/limit"
 )
 
 // An httpAccess is what the section "auth" says of credentials that come over
@@ -118,7 +117,7 @@ func (n *node) authenticateHTTP(known *auth.Authenticator, proxies authn.Proxies
 	if !s.anonymous && !h.known() && !s.access.any(overHTTP) && len(h.signing) == 0 {
 		return nobody, nil // there are WAMP clients alone
 	}
-	cfg := authn.Config{Realm: string(realm), Tokens: h.tokens, Proxies: proxies, Guard: limit.NewFailures()}
+	cfg := authn.Config{Realm: string(realm), Tokens: h.tokens, Proxies: proxies, Guard: n.failures}
 	if s.anonymous {
 		cfg.Anonymous = &wamp.Identity{Authid: auth.Anonymous, Authrole: s.access.anonymousRole, Authmethod: auth.Anonymous}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
 	"github.com/wampgate/wampgate/gateway/authn"
+	"github.com/wampgate/wampgate/gateway/limit"
 )
 
 // lastWords is how long ending may take beyond the time to drain.
@@ -31,12 +32,13 @@ type node struct {
 	settings *settings
 	log      *slog.Logger
 
-	router  *router.Router
-	sockets *transport.Handler
-	gateway *gateway.Gateway
-	server  *gateway.Server
-	certs   certSource   // nil if the listener speaks no TLS
-	admin   *http.Server // nil if there is no admin listener
+	failures *limit.Failures // of WAMP and HTTP clients
+	router   *router.Router
+	sockets  *transport.Handler
+	gateway  *gateway.Gateway
+	server   *gateway.Server
+	certs    certSource   // nil if the listener speaks no TLS
+	admin    *http.Server // nil if there is no admin listener
 
 	// Set by serve.
 	listener, adminListener net.Listener
@@ -47,8 +49,9 @@ type node struct {
 
 // newNode puts a node together. It starts nothing.
 func newNode(s *settings, log *slog.Logger) (*node, error) {
-	n := &node{settings: s, log: log, stopWork: func() {}}
+	n := &node{settings: s, log: log, failures: limit.NewFailures(), stopWork: func() {}}
 	config := routerConfig(s, log)
+	config.Guard = n.failures
 	err := s.guard(&config)
 	if err != nil {
 		return nil, err
@@ -125,7 +128,7 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 }
 
 func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.Config {
-	return transport.Config{
+	config := transport.Config{
 		Router:         r,
 		Log:            log,
 		OriginPatterns: s.WSOrigins,
@@ -138,6 +141,10 @@ func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.
 		WriteTimeout:   s.StallTimeout,
 		MaxConns:       s.MaxSessions,
 	}
+	if proxies, _ := authn.ParseProxies(s.TrustedProxies); len(proxies) > 0 { // which have been checked
+		config.ClientIP = proxies.ClientIP
+	}
+	return config
 }
 
 func (n *node) gatewayConfig() gateway.Config {
