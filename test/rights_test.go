@@ -185,13 +185,8 @@ func (a *actor) tryHTTP(ctx context.Context, t *testing.T, g *gateway, o *oracle
 		}
 		_ = resp.Body.Close()
 		uri := resp.Header.Get("Wamp-Error")
-		want, may := a.role != "" && o.may(a.role, c), false
-		switch {
-		case a.role == "":
-			may = resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusTooManyRequests
-		default:
-			may = uri != "wamp.error.not_authorized" && resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusTooManyRequests
-		}
+		want := a.role != "" && o.may(a.role, c)
+		may := resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests
 		if may != want {
 			t.Errorf("%s over HTTP: %v = %d %s, want allowed %t", a.name, c, resp.StatusCode, uri, want)
 		}
