@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -322,7 +323,9 @@ func scramProof(authid, password, nonce string, c *wamp.Challenge) *wamp.Authent
 // A troupe is a gateway and actors of every kind.
 type troupe struct {
 	*gateway
-	actors []*actor
+	config  string            // path of the configuration file
+	secrets map[string]string // all that nobody may see, by name
+	actors  []*actor
 }
 
 // clientFrom returns a client that comes from an address, with a certificate if
@@ -351,9 +354,19 @@ func rolesYAML() string {
 	return text.String()
 }
 
+// privateKey returns the middle of a PEM file.
+func privateKey(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(text), "\n")[1]
+}
+
 // startTroupe starts a gateway that has principals with credentials of all
 // kinds.
-func startTroupe(t *testing.T) *troupe {
+func startTroupe(t *testing.T, args ...string) *troupe {
 	t.Helper()
 	const password, wrong = "the password of all", "what somebody guesses"
 	k := &keeper{authority: newAuthority(t), dir: t.TempDir(), signer: newKey(t), secret: password}
@@ -385,9 +398,9 @@ func startTroupe(t *testing.T) *troupe {
 `, verifier.String(), kept[:], sha256.Sum256(pair.Certificate[0]))
 	server, serverKey := k.authority.issue(t, k.dir, 1, "server")
 	path := k.write(t, "wampgate.yaml", config)
-	g := &troupe{}
-	g.gateway = startCommand(t, []string{"PASSWORD=" + password}, []string{"serve", "-c", path},
-		"--tls-cert="+server, "--tls-key="+serverKey, "--tls-client-ca="+k.authority.path)
+	g := &troupe{config: path}
+	args = append(args, "--tls-cert="+server, "--tls-key="+serverKey, "--tls-client-ca="+k.authority.path)
+	g.gateway = startCommand(t, []string{"PASSWORD=" + password}, []string{"serve", "-c", path}, args...)
 	g.trust = k.authority.client(t)
 
 	basic := func(name, secret string) []string {
@@ -432,6 +445,11 @@ func startTroupe(t *testing.T) *troupe {
 		}
 	}
 	good, expired := k.token(t, time.Hour), k.token(t, -time.Hour)
+	g.secrets = map[string]string{
+		"password": password, "wrong password": wrong, "API key": key, "another's API key": strange[12:], "JWT": good, "expired JWT": expired, "JWT's signature": strings.Split(good, ".")[2],
+		"seed": loginSeed, "wrong seed": wrongSeed, "stored key": strings.Split(verifier.String(), "$")[5],
+		"password in Basic": basic("tic", password)[1][len("Basic "):], "private key": privateKey(t, serverKey),
+	}
 	bearer := func(token string) []string { return []string{"Authorization", "Bearer " + token} }
 	g.actors = []*actor{
 		{name: "anonymous", role: "guest", http: []string{}, hello: wamp.Dict{}},
