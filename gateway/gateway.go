@@ -51,8 +51,14 @@ func New(cfg Config) (*Gateway, error) {
 	return g, nil
 }
 
-// routes lists every route with its middleware, outermost first.
+// routes returns the routes behind their middleware, outermost first.
 func (g *Gateway) routes() http.Handler {
+	call := g.handle(g.admitted(g.call))
+	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.shared, g.guarded).Handler(postsFirst(call, g.router(call)))
+}
+
+// router lists every route.
+func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	r := chi.NewRouter()
 	r.NotFound(g.handle(g.notFound))
 	r.MethodNotAllowed(g.handle(g.methodNotAllowed(r)))
@@ -71,10 +77,9 @@ func (g *Gateway) routes() http.Handler {
 	if g.cfg.WebSocket != nil {
 		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)
 	}
-	call := g.handle(g.admitted(g.call))
 	r.Handle(callPath+"{uri}", call)
 	r.Post(bridgePath, g.handle(g.admitted(g.bridge)))
-	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.shared, g.guarded).Handler(postsFirst(call, r))
+	return r
 }
 
 // postsFirst hands POST /call/{uri} to call without a look at the other routes:

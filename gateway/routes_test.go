@@ -1,9 +1,14 @@
 package gateway_test
 
 import (
+	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-chi/chi/v5"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
@@ -137,5 +142,39 @@ func TestHosts(t *testing.T) {
 		if w := serve(g, r); w.Code != test.status {
 			t.Errorf("Host %q: %d, want %d", test.host, w.Code, test.status)
 		}
+	}
+}
+
+// TestRoutesAreListed compares the routes with testdata/routes.txt, which says
+// of each whether it is open to everybody. The gateway is scanned by that list.
+func TestRoutesAreListed(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{}, func(cfg *gateway.Config) {
+		cfg.Directory, cfg.WebSocket = directory{}, http.NotFoundHandler()
+	})
+	methods := map[string][]string{}
+	err := chi.Walk(gateway.Routes(g), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		methods[route] = append(methods[route], method)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile("testdata/routes.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed, have []string
+	for line := range strings.Lines(string(list)) {
+		if !strings.HasPrefix(line, "#") {
+			_, route, _ := strings.Cut(strings.TrimSpace(line), " ")
+			listed = append(listed, route)
+		}
+	}
+	for _, route := range slices.Sorted(maps.Keys(methods)) {
+		have = append(have, route+" "+strings.Join(slices.Sorted(slices.Values(methods[route])), " "))
+	}
+	if !slices.Equal(listed, have) {
+		t.Errorf("testdata/routes.txt does not list the routes that there are:\n%s", strings.Join(have, "\n"))
 	}
 }

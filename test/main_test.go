@@ -5,7 +5,8 @@
 // else "wampgate-test" in the user's cache folder). A test says in one line
 // what it leaves out where Node, Python or curl is missing; with CI=true it
 // fails instead. WAMPGATE_TEST_HEAVY=1 adds the heavy tier: a 1 GiB upload, a
-// million events, and the times of a hundred Ctrl-C.
+// million events, the times of a hundred Ctrl-C, a thousand half-open connections,
+// and the throughput of calls with credentials.
 package test
 
 import (

@@ -32,16 +32,16 @@ type node struct {
 	settings *settings
 	log      *slog.Logger
 
-	router  *router.Router
-	sockets *transport.Handler
-	gateway *gateway.Gateway
-	server  *gateway.Server
-	certs   certSource   // nil if the listener speaks no TLS
-	admin   *http.Server // nil if there is no admin listener
+	failures *limit.Failures // of WAMP and HTTP clients
+	router   *router.Router
+	sockets  *transport.Handler
+	gateway  *gateway.Gateway
+	server   *gateway.Server
+	certs    certSource   // nil if the listener speaks no TLS
+	admin    *http.Server // nil if there is no admin listener
 
 	// In dev these are nil.
 	entrance *entrance // belongs to reloader
-	failures *limit.Failures
 	level    *slog.LevelVar
 	reloader *reloader
 
@@ -54,8 +54,10 @@ type node struct {
 
 // newNode puts a node together. It starts nothing.
 func newNode(s *settings, log *slog.Logger) (*node, error) {
-	n := &node{settings: s, log: log, stopWork: func() {}}
-	if err := n.join(routerConfig(s, log)); err != nil {
+	n := &node{settings: s, log: log, failures: limit.NewFailures(), stopWork: func() {}}
+	config := routerConfig(s, log)
+	config.Guard = n.failures
+	if err := n.join(config); err != nil {
 		return nil, err
 	}
 	n.sockets = transport.New(transportConfig(s, n.router, log))
@@ -87,7 +89,6 @@ func (n *node) join(config router.Config) (err error) {
 		n.router = router.New(config)
 		return nil
 	}
-	n.failures = limit.NewFailures()
 	if n.entrance, err = n.newEntrance(n.settings, nil); err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 }
 
 func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.Config {
-	return transport.Config{
+	config := transport.Config{
 		Router:         r,
 		Log:            log,
 		OriginPatterns: s.WSOrigins,
@@ -156,6 +157,10 @@ func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.
 		WriteTimeout:   s.StallTimeout,
 		MaxConns:       s.MaxSessions,
 	}
+	if proxies, _ := authn.ParseProxies(s.TrustedProxies); len(proxies) > 0 { // which have been checked
+		config.ClientIP = proxies.ClientIP
+	}
+	return config
 }
 
 func (n *node) gatewayConfig() gateway.Config {

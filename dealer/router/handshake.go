@@ -80,7 +80,7 @@ func channel(c *tls.ConnectionState) (certificate, exporter []byte) {
 // ends, where others decide. The Handshake is over unless the Step says that
 // another answer is pending.
 func (h *Handshake) Authenticate(ctx context.Context, m *wamp.Authenticate) Step {
-	return h.take(ctx, h.exchange.Authenticate(ctx, m))
+	return h.take(ctx, h.judge(ctx, m))
 }
 
 // Drop ends a Handshake whose peer went away or broke the protocol.

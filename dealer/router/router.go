@@ -49,6 +49,9 @@ type Config struct {
 	// Policy says what roles may do; default: everybody may do everything.
 	Policy *auth.Policy
 
+	// Guard slows down those who guess credentials; default: they are let.
+	Guard Guard
+
 	// AskTimeout is how long a procedure may take to decide who may join or do
 	// something. Default 5 s.
 	AskTimeout time.Duration

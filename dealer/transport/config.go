@@ -2,6 +2,8 @@ package transport
 
 import (
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/router"
@@ -24,6 +26,10 @@ const (
 type Config struct {
 	Router *router.Router // required
 	Log    *slog.Logger   // default: nothing is logged
+
+	// ClientIP returns the address that a WebSocket comes from, where that is
+	// not the connection's other end but behind a proxy; default: it is.
+	ClientIP func(*http.Request) netip.Addr
 
 	// OriginPatterns are the hosts, besides the one that is asked, whose pages
 	// may connect: path.Match patterns for "host" or "scheme://host". Others

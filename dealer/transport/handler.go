@@ -48,7 +48,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.StatusBadRequest)
 		return
 	}
-	p := h.newPeer(r.RemoteAddr)
+	p := h.newPeer(h.nameOf(r))
 	p.decoder = wamp.NewDecoder(format.serializer)
 	p.tls = r.TLS
 	if !h.enter(p) {
@@ -66,6 +66,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.serve()
 		h.count(p.out.closed())
 	}()
+}
+
+// nameOf returns the address that a WebSocket comes from.
+func (h *Handler) nameOf(r *http.Request) string {
+	if h.config.ClientIP == nil {
+		return r.RemoteAddr
+	}
+	return h.config.ClientIP(r).String()
 }
 
 // newPeer returns a peer that has no connection yet.

@@ -29,9 +29,13 @@ func NewFailures() *Failures {
 }
 
 // Wait returns how long somebody at an address must wait before he may try to
-// be that principal; 0 if he need not. An empty principal stands for nobody.
+// be that principal; 0 if he need not. An empty principal stands for nobody, and
+// an address that is not valid for none.
 func (f *Failures) Wait(from netip.Addr, principal string) time.Duration {
-	wait := f.from.Look(Network(from)).Wait
+	wait := time.Duration(0)
+	if from.IsValid() {
+		wait = f.from.Look(Network(from)).Wait
+	}
 	if principal != "" {
 		wait = max(wait, f.at.Look(principal).Wait)
 	}
@@ -40,7 +44,9 @@ func (f *Failures) Wait(from netip.Addr, principal string) time.Duration {
 
 // Failed notes a wrong try.
 func (f *Failures) Failed(from netip.Addr, principal string) {
-	f.from.Take(Network(from))
+	if from.IsValid() {
+		f.from.Take(Network(from))
+	}
 	if principal != "" {
 		f.at.Take(principal)
 	}
