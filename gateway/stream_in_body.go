@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -54,6 +55,8 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	n, err := b.timed(p)
 	b.bytes += int64(n)
 	switch broken := err != nil && err != io.EOF; { //nolint:errorlint // a wrapped io.EOF is not the end of the body
+	case broken && vanished(err):
+		return n, errOver // the request's context says why
 	case broken && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, errOver):
 		return n, truncated(b.bytes, err)
 	case broken || b.over.Load():
@@ -64,6 +67,13 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// vanished reports whether err is what HTTP/2 makes of a client that left:
+// net/http ends the body with it, and right behind that the request's context.
+func vanished(err error) bool {
+	text := err.Error()
+	return text == "client disconnected" || strings.HasPrefix(text, "stream error: ")
 }
 
 // timed reads, and stops the call if the client does not keep the pace. A
