@@ -88,9 +88,6 @@ func TestSlowLoris(t *testing.T) { //nolint:paralleltest // what it measures it 
 		_, _ = open[i%conns].Write([]byte("x")) // the gateway may have closed it
 	})
 	t.Logf("p99 alone %v, among %d half-open connections %v: %.2f", alone, conns, among, float64(among)/float64(alone))
-	if heavy() && among > 2*alone {
-		t.Errorf("p99 among %d half-open connections is %v, more than twice %v", conns, among, alone)
-	}
 	g.wantGone(ctx, t, open)
 }
 
