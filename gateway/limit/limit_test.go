@@ -111,6 +111,7 @@ func TestBounded(t *testing.T) {
 		}
 		for i := range 500 {
 			l.Take("x" + strconv.Itoa(i))
+			time.Sleep(time.Second) // after which it is full again, as all others are
 		}
 		if n := l.Len(); n > 800 {
 			t.Errorf("%d buckets are left, where most had been full for long", n)
