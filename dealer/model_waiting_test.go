@@ -61,7 +61,7 @@ func (m *model) refill(now time.Time, p *modelPlace) {
 			for _, chunk := range c.chunks {
 				m.invoke(c, chunk)
 			}
-			c.copied = len(c.chunks) == 1
+			c.copied = len(c.chunks) == 1 && len(m.sharing(p.registration)) > 1
 		}
 	}
 }
