@@ -212,6 +212,13 @@ func (d *Dealer) Safe(uri wamp.URI) bool {
 	return r != nil && r.safe == len(r.places)
 }
 
+// Registered reports whether a call of uri has a registration to go to,
+// whoever may know of it.
+func (d *Dealer) Registered(uri wamp.URI) bool {
+	r, _ := d.find(uri)
+	return r != nil
+}
+
 // Counts returns how many sessions, registrations and calls in flight there
 // are. A registration shared by several callees counts once.
 func (d *Dealer) Counts() (sessions, registrations, calls int) {

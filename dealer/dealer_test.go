@@ -124,6 +124,9 @@ func TestSafe(t *testing.T) {
 		if got := d.Safe("p"); got != want {
 			t.Errorf("%s: Safe(p) = %t, want %t", when, got, want)
 		}
+		if got := d.Registered("p"); got != (when != "not registered" && when != "all have left") {
+			t.Errorf("%s: Registered(p) = %t", when, got)
+		}
 	}
 	want("not registered", false)
 	join(t, d, 1)

@@ -143,6 +143,18 @@ func (r *Router) Safe(realm, uri wamp.URI) bool {
 	return m.dealer.Safe(uri)
 }
 
+// Registered reports whether a call of uri in the realm has a registration to
+// go to, whoever may know of it: it is for operators.
+func (r *Router) Registered(realm, uri wamp.URI) bool {
+	m := r.realms[realm]
+	if m == nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dealer.Registered(uri)
+}
+
 // Nearest returns a registered URI of the realm that uri is probably a
 // misspelling of. The search is bounded.
 func (r *Router) Nearest(realm, uri wamp.URI) (wamp.URI, bool) {
