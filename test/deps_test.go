@@ -55,20 +55,21 @@ func pure() (packages, forbidden []string) {
 // that replacing it is one package's work.
 func homes() map[string][]string {
 	return map[string][]string{
-		"github.com/alecthomas/kong":       {"cmd/wampgate"},
-		"github.com/caddyserver/certmagic": {"gateway/certs"},
-		"github.com/coder/websocket":       {"dealer/transport"},
-		"github.com/fxamacker/cbor":        {"dealer/wamp"},
-		"github.com/getkin/kin-openapi":    {"openapi", "openapi/validate"},
-		"github.com/go-chi/chi":            {"gateway"},
-		"github.com/goccy/go-yaml":         {"cmd/wampgate"},
-		"github.com/golang-jwt/jwt":        {"gateway/authn"},
-		"github.com/nats-io":               {"dealer/engine", "dealer/cluster", "dealer/durable"},
-		"github.com/vmihailenco/msgpack":   {"dealer/wamp"},
-		"golang.org/x/crypto":              {"dealer/auth"},
-		"go.uber.org/zap":                  {"gateway/certs"},
-		"golang.org/x/sys":                 {"dealer/transport", "gateway", "cmd/wampgate"}, // options of sockets and terminals
-		"golang.org/x/text":                {"dealer/auth"},
+		"github.com/alecthomas/kong":            {"cmd/wampgate"},
+		"github.com/caddyserver/certmagic":      {"gateway/certs"},
+		"github.com/coder/websocket":            {"dealer/transport"},
+		"github.com/fxamacker/cbor":             {"dealer/wamp"},
+		"github.com/getkin/kin-openapi":         {"openapi", "openapi/validate"},
+		"github.com/go-chi/chi":                 {"gateway"},
+		"github.com/goccy/go-yaml":              {"cmd/wampgate", "openapi"},
+		"github.com/golang-jwt/jwt":             {"gateway/authn"},
+		"github.com/santhosh-tekuri/jsonschema": {"openapi/validate"},
+		"github.com/nats-io":                    {"dealer/engine", "dealer/cluster", "dealer/durable"},
+		"github.com/vmihailenco/msgpack":        {"dealer/wamp"},
+		"golang.org/x/crypto":                   {"dealer/auth"},
+		"go.uber.org/zap":                       {"gateway/certs"},
+		"golang.org/x/sys":                      {"dealer/transport", "gateway", "cmd/wampgate"}, // options of sockets and terminals
+		"golang.org/x/text":                     {"dealer/auth"},
 	}
 }
 
