@@ -24,7 +24,8 @@ type Gateway struct {
 	handler    http.Handler
 	principals *principals
 	csrf       *http.CrossOriginProtection
-	gate       atomic.Pointer[gate] // nil lets everybody in
+	gate       atomic.Pointer[gate]    // nil lets everybody in
+	imports    atomic.Pointer[imports] // nil if no document is served
 
 	calls    sync.Pool // of *call, for unary calls
 	records  sync.Pool // of *record
@@ -60,7 +61,7 @@ func (g *Gateway) routes() http.Handler {
 // router lists every route.
 func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	r := chi.NewRouter()
-	r.NotFound(g.handle(g.notFound))
+	r.NotFound(g.handle(g.elsewhere))
 	r.MethodNotAllowed(g.handle(g.methodNotAllowed(r)))
 
 	get := func(pattern string, h handlerFunc) {

@@ -25,6 +25,9 @@ type request struct {
 	timeout   time.Duration
 	clamped   bool         // the client wanted a longer timeout
 	payload   wamp.Payload // unless the body is streamed
+
+	route *importedRoute           // whose operation is asked for; nil if none
+	item  func(frame []byte) error // refuses items of a streamed body; nil takes all
 }
 
 // streams reports whether anything of the call is streamed.

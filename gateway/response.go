@@ -240,6 +240,11 @@ func (g *Gateway) problemOf(c *call, e event) *problem.Problem {
 	if e.uri == wamp.ErrNoSuchProcedure && e.origin == wamp.OriginDealer {
 		p.Detail = g.noProcedure(c.procedure)
 	}
+	if c.route != nil && e.origin == wamp.OriginCallee {
+		if status, ok := c.route.statusOf(e.uri); ok {
+			p.Status = status
+		}
+	}
 	return p
 }
 

@@ -53,6 +53,7 @@ type upload struct {
 	body    *uploadBody
 	frames  framer
 	options wamp.CallOptions // of the first CALL
+	first   wamp.Payload     // that comes before all items of the body, if it is not empty
 	final   finalFrame
 	writer  http.ResponseWriter
 	rec     *record
@@ -79,6 +80,7 @@ func (g *Gateway) startUpload(ctx context.Context, w http.ResponseWriter, r *htt
 		call:       c,
 		frames:     newFramer(q, g.cfg.MaxFrame),
 		options:    q.callOptions(),
+		first:      q.payload,
 		final:      q.final,
 		writer:     w,
 		rec:        recordOf(w),
@@ -95,7 +97,13 @@ func (g *Gateway) startUpload(ctx context.Context, w http.ResponseWriter, r *htt
 func (u *upload) run(ctx context.Context) {
 	defer close(u.done)
 	defer u.body.close()
-	err := u.frames.read(u.body, func(p wamp.Payload) error { return u.frame(ctx, p) })
+	var err error
+	if !u.first.Empty() {
+		err = u.frame(ctx, u.first)
+	}
+	if err == nil {
+		err = u.frames.read(u.body, func(p wamp.Payload) error { return u.frame(ctx, p) })
+	}
 	if err == nil {
 		err = u.submit(ctx, u.held, false) // nothing if no item is held
 	}

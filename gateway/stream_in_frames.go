@@ -42,7 +42,20 @@ func newFramer(q *request, limit int) framer {
 	default:
 		return newChunker(q)
 	}
+	if q.item != nil {
+		f.payload = checkedFrame(q.item, f.payload)
+	}
 	return f
+}
+
+// checkedFrame has each item checked before it becomes a payload.
+func checkedFrame(check func([]byte) error, payload func([]byte) (wamp.Payload, error)) func([]byte) (wamp.Payload, error) {
+	return func(frame []byte) (wamp.Payload, error) {
+		if err := check(frame); err != nil {
+			return wamp.Payload{}, err
+		}
+		return payload(frame)
+	}
 }
 
 // A splitter finds frames in a stream of bytes. It is shown the same frame

@@ -34,7 +34,7 @@ func (g *Gateway) callSafe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !g.cfg.Safe(uri) {
+	if !g.safe(uri) {
 		return g.refuseMethod(w, r)
 	}
 	return g.callWith(w, r)
@@ -53,11 +53,17 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rec.in = int64(len(b.body()))
+	return g.perform(w, r, q)
+}
 
+// perform makes the call that q has become and answers it.
+func (g *Gateway) perform(w http.ResponseWriter, r *http.Request, q *request) error {
+	rec := recordOf(w)
 	c, err := g.open(rec.who, q.procedure, q.streams())
 	if err != nil {
 		return err
 	}
+	c.route = q.route
 	if q.streams() {
 		var done context.CancelFunc
 		r, done = untilExpiry(r, rec.who)
@@ -108,6 +114,11 @@ func (g *Gateway) unary(w http.ResponseWriter, r *http.Request, c *call, q *requ
 	if e.kind == eventFailure {
 		return g.failure(w, c, q, e)
 	}
+	if q.route != nil {
+		if err := g.checkAnswer(r.Context(), c, q, e); err != nil {
+			return err
+		}
+	}
 	err = g.writeResult(w, c, q, e)
 	switch {
 	case err == nil:
@@ -152,7 +163,7 @@ func (g *Gateway) failure(w http.ResponseWriter, c *call, q *request, e event) e
 // refuseMethod answers OPTIONS, and refuses what /call/{uri} does not do.
 func (g *Gateway) refuseMethod(w http.ResponseWriter, r *http.Request) error {
 	allow := []string{http.MethodPost, http.MethodOptions}
-	if uri, err := procedureOf(r); err == nil && g.cfg.Safe(uri) {
+	if uri, err := procedureOf(r); err == nil && g.safe(uri) {
 		allow = append(allow, http.MethodGet, http.MethodHead, methodQuery)
 	}
 	slices.Sort(allow)

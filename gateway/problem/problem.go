@@ -65,8 +65,9 @@ type Problem struct { //nolint:errname // RFC 9457's word
 
 // A Violation is one fault in a request.
 type Violation struct {
-	Pointer string // JSON pointer into the body, such as "/args/0"
-	Detail  string
+	Pointer   string // JSON pointer into the body, such as "/args/0"
+	Parameter string // name of the parameter that is wrong; empty if it is the body
+	Detail    string
 }
 
 // New returns a problem of the gateway itself, which is not to be retried.
@@ -203,8 +204,13 @@ func (p *Problem) appendErrors(dst []byte) []byte {
 	dst = append(dst, `,"errors":`...)
 	for i, v := range p.Errors {
 		dst = append(dst, "[,"[min(i, 1)])
-		dst = append(dst, `{"pointer":`...)
-		dst = appendString(dst, v.Pointer)
+		if v.Parameter != "" {
+			dst = append(dst, `{"parameter":`...)
+			dst = appendString(dst, v.Parameter)
+		} else {
+			dst = append(dst, `{"pointer":`...)
+			dst = appendString(dst, v.Pointer)
+		}
 		dst = appendMember(dst, "detail", v.Detail)
 		dst = append(dst, '}')
 	}
