@@ -9,11 +9,13 @@ import (
 )
 
 // newAdminServer returns the server of the admin listener, which has what must
-// not be reachable where calls come in: profiles. Health checks are here too.
-func newAdminServer(health http.Handler, log *slog.Logger) *http.Server {
+// not be reachable where calls come in: profiles, and the import of OpenAPI
+// documents. Health checks are here too.
+func newAdminServer(health http.Handler, imports *importer, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", health)
 	mux.Handle("GET /readyz", health)
+	imports.routes(mux)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -174,6 +174,10 @@ func (n *node) reload(ctx context.Context, r *reading) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.sources.path, err)
 	}
+	next.imports, next.OpenapiPrefix, next.OpenapiAnswers = r.sources.imports, r.command.OpenapiPrefix, r.command.OpenapiAnswers
+	if err := n.imports.read(ctx, &next); err != nil {
+		return err
+	}
 	// From here on nothing can fail.
 	withdrawn := n.router.SetAccess(e.rights)
 	n.gateway.SetAdmission(e.authenticate, next.Rate, next.Burst)

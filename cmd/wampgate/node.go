@@ -36,6 +36,7 @@ type node struct {
 	router   *router.Router
 	sockets  *transport.Handler
 	gateway  *gateway.Gateway
+	imports  *importer
 	server   *gateway.Server
 	certs    certSource   // nil if the listener speaks no TLS
 	admin    *http.Server // nil if there is no admin listener
@@ -65,6 +66,10 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {
 		return nil, err
 	}
+	n.imports = &importer{gateway: n.gateway, log: log, registered: func(uri wamp.URI) bool { return n.router.Registered(wamp.URI(s.Realm[0]), uri) }}
+	if err := n.imports.read(context.Background(), s); err != nil {
+		return nil, err
+	}
 	if n.certs, err = loadCerts(s, log); err != nil {
 		return nil, err
 	}
@@ -77,7 +82,7 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 		Goodbye:  n.sayGoodbye,
 	})
 	if s.AdminListen != "" {
-		n.admin = newAdminServer(n.gateway, log)
+		n.admin = newAdminServer(n.gateway, n.imports, log)
 	}
 	return n, nil
 }

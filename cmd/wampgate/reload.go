@@ -21,7 +21,9 @@ const lookInterval = time.Second
 
 // reloadable are the settings that a running gateway takes over, beside the
 // sections of the file.
-func reloadable() []string { return []string{"anonymous", "rate", "burst", "log-level"} }
+func reloadable() []string {
+	return []string{"anonymous", "rate", "burst", "log-level", "openapi-prefix", "openapi-answers"}
+}
 
 // A reading is what the command line, the environment and the file say
 // together at one time. It has been checked.
@@ -148,13 +150,17 @@ func (r *reloader) reload(ctx context.Context) {
 	}
 }
 
-// files returns the configuration file and those that it names for secrets and
-// keys.
+// files returns the configuration file and those that it names for secrets,
+// keys and OpenAPI documents.
 func (s *sources) files() []string {
 	if s.path == "" {
 		return nil
 	}
-	return append([]string{s.path}, s.access.files...)
+	files := append([]string{s.path}, s.access.files...)
+	for _, spec := range s.imports {
+		files = append(files, spec.File)
+	}
+	return files
 }
 
 // stampOf returns what changes when one of the files does.

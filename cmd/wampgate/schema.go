@@ -57,7 +57,7 @@ const (
 // fileSchema describes the configuration file: the settings as their flags
 // are, and the sections as accessReader reads them.
 func fileSchema(flags []*kong.Flag) schema {
-	properties := schema{"auth": authSchema(), "roles": mapOf(roleSchema()), "principals": mapOf(principalSchema())}
+	properties := schema{"auth": authSchema(), "openapi": importsSchema(), "roles": mapOf(roleSchema()), "principals": mapOf(principalSchema())}
 	for _, flag := range flags {
 		properties[flag.Name] = settingSchema(flag)
 	}
@@ -144,6 +144,18 @@ func authSchema() schema {
 		"http": about("Decides about requests with these header fields.",
 			object(schema{"procedure": procedure, "headers": oneOrMore(schema{"type": "string"})}, "procedure")),
 	}))
+}
+
+func importsSchema() schema {
+	document := object(schema{
+		"file":      about("The document, in JSON or YAML, from this file's folder.", schema{"type": "string"}),
+		"name":      about("What the document is called here; default: the file's name.", schema{"type": "string", "pattern": importNamePattern}),
+		"prefix":    about("What its paths begin with; default: openapi-prefix.", schema{"type": "string", "pattern": "^/"}),
+		"procedure": about("What the procedures of operations without x-wamp-procedure begin with.", schema{"type": "string"}),
+		"body":      about("Whether the members of a body that is an object are keyword arguments, or it is one, body.", oneOf([]string{"merge", "whole"})),
+		"answers":   about("What becomes of answers that are not as described; default: openapi-answers.", oneOf(answerChecks())),
+	}, "file")
+	return schema{"type": "array", "items": anyOf(schema{"type": "string"}, document)}
 }
 
 func roleSchema() schema {

@@ -68,7 +68,7 @@ func collectKeys(v any, keys map[string]bool) {
 func keysRead(t *testing.T) map[string]bool {
 	t.Helper()
 	keys := map[string]bool{}
-	for _, name := range []string{"accessfile.go", "httpaccessfile.go"} {
+	for _, name := range []string{"accessfile.go", "httpaccessfile.go", "importsfile.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

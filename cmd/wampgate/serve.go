@@ -26,7 +26,7 @@ func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, p *process, 
 	if err := c.mayServe(s); err != nil {
 		return err
 	}
-	c.access, c.anonymous = s.access, c.Anonymous
+	c.access, c.anonymous, c.imports = s.access, c.Anonymous, s.imports
 	var level slog.LevelVar
 	level.Set(logLevel(c.LogLevel))
 	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, &level)
@@ -89,6 +89,9 @@ func (c *checkConfigCommand) Run(kctx *kong.Context, p *process, s *sources) err
 		if _, err := fmt.Fprintln(p.Stdout, line); err != nil {
 			return err
 		}
+	}
+	if _, err := loadImports(s.imports, &c.settings, nil); err != nil {
+		return &exitError{exitUsage, err}
 	}
 	return c.mayServe(s)
 }

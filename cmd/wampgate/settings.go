@@ -46,6 +46,9 @@ type settings struct {
 	MetaHTTP    bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
 	Trustlevel  []string `group:"Access" placeholder:"RULE" help:"Trust level that callees are told, such as prefix:com.example.=1, or com.example.pay@admin=3 for a role."`
 
+	OpenapiPrefix  string `group:"Documents" default:"/api" placeholder:"PATH" help:"What the paths of imported OpenAPI documents begin with, unless they have a prefix of their own."`
+	OpenapiAnswers string `group:"Documents" default:"off" enum:"off,log,enforce" help:"What becomes of answers that are not as such a document describes them: ${enum} (502)."`
+
 	MaxBody          size    `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
 	MaxFrame         size    `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
 	MaxMessage       size    `group:"Limits" default:"4MiB" help:"Bytes of one WebSocket or RawSocket message, either way."`
@@ -78,8 +81,9 @@ type settings struct {
 	LogFormat string `group:"Logs" default:"text" enum:"text,json" help:"Format of the log: ${enum}."`
 	LogLevel  string `group:"Logs" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
 
-	access    *access // of the configuration file; nil, in dev: everybody may do everything
-	anonymous bool    // with access: whether anybody is let in
+	imports   []importSpec // of the configuration file
+	access    *access      // of the configuration file; nil, in dev: everybody may do everything
+	anonymous bool         // with access: whether anybody is let in
 }
 
 // A fault is a setting that cannot be used, and why.
@@ -100,6 +104,7 @@ func (s *settings) faults() []fault {
 	add("rawsocket-listen", rawSocketFault(s.RawSocketListen))
 	add("public-url", publicURLFault(s.PublicURL))
 	add("realm", realmsFault(s.Realm))
+	add("openapi-prefix", prefixFault(s.OpenapiPrefix))
 	add("disclose-for", discloseFault(s.DiscloseFor, s.Realm))
 	add("trustlevel", trustFault(s.Trustlevel, s.Realm))
 	all = append(all, s.limitFaults()...)

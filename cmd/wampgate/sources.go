@@ -28,6 +28,7 @@ type sources struct {
 
 	environ map[string]string // all of it, for secrets
 	access  *access           // of the file
+	imports []importSpec      // of the file
 	secrets map[string]bool   // variables that hold secrets
 
 	made map[string]string // where each setting in force was made, by setting
@@ -96,6 +97,9 @@ func (s *sources) load(flags []*kong.Flag, path string) error {
 		}
 		s.path = path
 		s.access, s.secrets, accessErr = readAccess(path, nodes, s.environ)
+		var importErr error
+		s.imports, importErr = readImports(path, nodes["openapi"])
+		accessErr = errors.Join(accessErr, importErr)
 	}
 	known := map[string]*kong.Flag{}
 	for _, f := range flags {
