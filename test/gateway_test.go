@@ -95,7 +95,7 @@ func (g *gateway) listen(r io.Reader) {
 func (g *gateway) findAddresses(ctx context.Context, t *testing.T) {
 	t.Helper()
 	g.addr = g.printed(ctx, t, regexp.MustCompile(`wss?://([\d.:]+)/ws`))
-	g.admin = g.printed(ctx, t, regexp.MustCompile(`admin=http://([\d.:]+)`))
+	g.admin = g.printed(ctx, t, regexp.MustCompile(`admin=https?://([\d.:]+)`))
 }
 
 // printed waits for a line that matches, and returns the first group.

@@ -166,6 +166,7 @@ var errGuarded = errors.New("to have roles where there were none, or none where 
 func (n *node) reload(ctx context.Context, r *reading) error {
 	next := *n.settings
 	next.access, next.anonymous = r.sources.access, r.command.Anonymous
+	next.AdminKeys = r.command.AdminKeys
 	next.Rate, next.Burst, next.LogLevel = r.command.Rate, r.command.Burst, r.command.LogLevel
 	if next.guarded() != n.settings.guarded() {
 		return &settingError{fmt.Sprintf("%s:%d", r.sources.path, max(1, next.access.lines["roles"])), errGuarded.Error()}
@@ -181,6 +182,7 @@ func (n *node) reload(ctx context.Context, r *reading) error {
 	// From here on nothing can fail.
 	withdrawn := n.router.SetAccess(e.rights)
 	n.gateway.SetAdmission(e.authenticate, next.Rate, next.Burst)
+	n.adminDoor.setKeys(next.AdminKeys)
 	n.level.Set(logLevel(next.LogLevel))
 	n.entrance = e
 	n.log.InfoContext(ctx, "configuration was read again", "file", r.sources.path, "roles", len(next.access.roles),

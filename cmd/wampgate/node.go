@@ -21,6 +21,7 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
 	"github.com/wampgate/wampgate/gateway/authn"
+	"github.com/wampgate/wampgate/gateway/certs"
 	"github.com/wampgate/wampgate/gateway/limit"
 )
 
@@ -32,14 +33,16 @@ type node struct {
 	settings *settings
 	log      *slog.Logger
 
-	failures *limit.Failures // of WAMP and HTTP clients
-	router   *router.Router
-	sockets  *transport.Handler
-	gateway  *gateway.Gateway
-	imports  *importer
-	server   *gateway.Server
-	certs    certSource   // nil if the listener speaks no TLS
-	admin    *http.Server // nil if there is no admin listener
+	failures   *limit.Failures // of WAMP and HTTP clients
+	router     *router.Router
+	sockets    *transport.Handler
+	gateway    *gateway.Gateway
+	imports    *importer
+	server     *gateway.Server
+	certs      certSource   // nil if the listener speaks no TLS
+	admin      *http.Server // nil if there is no admin listener
+	adminDoor  *adminDoor   // nil with admin
+	adminCerts *certs.Store // nil if the admin listener speaks no TLS
 
 	// In dev these are nil.
 	entrance *entrance // belongs to reloader
@@ -81,8 +84,8 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 		Draining: n.drain,
 		Goodbye:  n.sayGoodbye,
 	})
-	if s.AdminListen != "" {
-		n.admin = newAdminServer(n.gateway, n.imports, log)
+	if err := n.newAdmin(); err != nil {
+		return nil, err
 	}
 	return n, nil
 }
@@ -230,9 +233,7 @@ func callerRoles() wamp.Roles {
 // A gateway that only this machine reaches and that asks for no credentials
 // must know its names, or any web page could call it by DNS rebinding.
 func allowedHosts(s *settings) []string {
-	host, _, err := net.SplitHostPort(s.Listen)
-	ip := net.ParseIP(host)
-	if err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !loopback(s.Listen) {
 		return nil
 	}
 	hosts := []string{}
@@ -268,6 +269,9 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 				failed <- err
 			}
 		})
+	}
+	if n.adminCerts != nil {
+		n.work.Go(func() { n.watchFiles(working, n.adminCerts) })
 	}
 	n.work.Go(func() {
 		if err := started(working); err != nil {
@@ -351,7 +355,7 @@ func (n *node) announce(w io.Writer) error {
 		parts = append(parts, rawSocketURL(n.rawSocket.Addr()))
 	}
 	if n.admin != nil {
-		parts = append(parts, "admin=http://"+reachable(n.adminListener.Addr()))
+		parts = append(parts, n.adminURL())
 	}
 	_, err := fmt.Fprintln(w, strings.Join(parts, "  "))
 	return err

@@ -22,7 +22,7 @@ const lookInterval = time.Second
 // reloadable are the settings that a running gateway takes over, beside the
 // sections of the file.
 func reloadable() []string {
-	return []string{"anonymous", "rate", "burst", "log-level", "openapi-prefix", "openapi-answers"}
+	return []string{"anonymous", "rate", "burst", "log-level", "openapi-prefix", "openapi-answers", "admin-keys"}
 }
 
 // A reading is what the command line, the environment and the file say

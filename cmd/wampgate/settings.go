@@ -22,7 +22,7 @@ import (
 // file, and wins in that order. The group tag is what makes a flag a setting.
 type settings struct {
 	Listen          string   `group:"Addresses" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for HTTP and WebSocket; port 0 takes a free one."`
-	AdminListen     string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks and profiles; empty turns it off."`
+	AdminListen     string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks and profiles; empty turns it off. If other machines reach it, it needs admin-keys or admin-tls-client-ca."`
 	RawSocketListen string   `group:"Addresses" name:"rawsocket-listen" placeholder:"ADDR" help:"Address for RawSocket, HOST:PORT or unix:/path; empty turns it off."`
 	RawSocketMode   fileMode `group:"Addresses" name:"rawsocket-mode" default:"0600" placeholder:"MODE" help:"Who may connect to a Unix socket: its permissions, in octal."`
 	PublicURL       string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
@@ -37,6 +37,11 @@ type settings struct {
 	ACMEStorage     string   `group:"TLS" name:"acme-storage" placeholder:"FOLDER" help:"Keeps accounts, keys and certificates."`
 	ACMEDirectory   string   `group:"TLS" name:"acme-directory" placeholder:"URL" help:"The authority; Let's Encrypt unless given."`
 	ACMEDirectoryCA string   `group:"TLS" name:"acme-directory-ca" placeholder:"FILE" help:"Authorities of its own certificate; those of the system unless given."`
+
+	AdminKeys        []string `group:"Admin listener" name:"admin-keys" placeholder:"SHA256" help:"Hashes of the API keys that open it (see 'wampgate token'). Without any, and without admin-tls-client-ca, who is on this machine needs none."`
+	AdminTLSCert     string   `group:"Admin listener" name:"admin-tls-cert" placeholder:"FILE" help:"Its certificate in PEM; with it, it speaks HTTPS alone. Read again when it changes."`
+	AdminTLSKey      string   `group:"Admin listener" name:"admin-tls-key" placeholder:"FILE" help:"The private key of that."`
+	AdminTLSClientCA string   `group:"Admin listener" name:"admin-tls-client-ca" placeholder:"FILE" help:"Authorities whose client certificates open it, each that they sign."`
 
 	Realm       []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
 	Compat      string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
@@ -98,9 +103,6 @@ func (s *settings) faults() []fault {
 		}
 	}
 	add("listen", addressFault(s.Listen))
-	if s.AdminListen != "" {
-		add("admin-listen", addressFault(s.AdminListen))
-	}
 	add("rawsocket-listen", rawSocketFault(s.RawSocketListen))
 	add("public-url", publicURLFault(s.PublicURL))
 	add("realm", realmsFault(s.Realm))
@@ -109,6 +111,7 @@ func (s *settings) faults() []fault {
 	add("trustlevel", trustFault(s.Trustlevel, s.Realm))
 	all = append(all, s.limitFaults()...)
 	all = append(all, s.tlsFaults()...)
+	all = append(all, s.adminFaults()...)
 	if s.Rate < 0 || s.Burst < 0 || math.IsNaN(s.Rate) {
 		add("rate", "neither rate nor burst can be less than 0")
 	}
