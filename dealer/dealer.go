@@ -31,6 +31,7 @@ type Dealer struct {
 
 	registrations ordered[registration] // by id
 	descriptions  int                   // bytes, over all registrations
+	changes       uint64                // of what Described may answer
 
 	members    ordered[session] // by the order of joining
 	lastNumber wamp.ID

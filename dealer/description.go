@@ -218,5 +218,6 @@ func (r *registration) descriptionSize() int {
 // the word.
 func (d *Dealer) describe(r *registration, x *description) {
 	d.descriptions += x.size() - r.about.size()
+	d.changes++
 	r.about = x
 }

@@ -183,6 +183,39 @@ func TestOwnArguments(t *testing.T) {
 	}
 }
 
+// TestDescriptions shows that whoever keeps what Described answers is told when
+// to ask again, and need not ask while nothing is described.
+func TestDescriptions(t *testing.T) {
+	t.Parallel()
+	d := dealer.New(dealer.Config{MaySee: func(wamp.Identity, wamp.URI) bool { return false }})
+	join(t, d, 1)
+	safe := wamp.RegisterOptions{Custom: wamp.Dict{"_http": wamp.Dict{"safe": true}}}
+	receive(t, d, 1, &wamp.Register{Request: 1, Procedure: "plain"})
+	if n := d.Descriptions(); n != 0 {
+		t.Errorf("Descriptions = %d while there are none", n)
+	}
+	seen := map[uint64]bool{0: true}
+	for i, m := range []wamp.Message{
+		&wamp.Register{Request: 2, Procedure: "p", Options: safe},
+		&wamp.Register{Request: 3, Procedure: "other"},
+		&wamp.Call{Request: 4, Procedure: "gateway.describe", Payload: wamp.Payload{Serializer: wamp.JSON, Args: []byte(`["other",{"cache":1}]`)}},
+		&wamp.Unregister{Request: 5, Registration: 3},
+	} {
+		receive(t, d, 1, m)
+		if n := d.Descriptions(); seen[n] {
+			t.Errorf("Descriptions = %d again after message %d", n, i)
+		} else {
+			seen[n] = true
+		}
+	}
+	if p, ok := d.Described("p"); !ok || !p.Safe {
+		t.Errorf("Described(p) = %+v, %t", p, ok)
+	}
+	if p, ok := d.Described("nope"); ok {
+		t.Errorf("Described(nope) = %+v, want nothing", p)
+	}
+}
+
 func TestProcedures(t *testing.T) {
 	t.Parallel()
 	hidden := func(_ wamp.Identity, uri wamp.URI) bool { return uri != "hidden" }

@@ -45,6 +45,25 @@ func (d *Dealer) Matching(who wamp.Identity, uri wamp.URI) (Procedure, bool) {
 	return d.viewFor(who, r)
 }
 
+// Described returns the registration that a call of uri goes to, whoever may
+// know of it: it is for the gateway, which must know how to answer.
+func (d *Dealer) Described(uri wamp.URI) (Procedure, bool) {
+	r, _ := d.find(uri)
+	if r == nil {
+		return Procedure{}, false
+	}
+	return r.view(), true
+}
+
+// Descriptions returns 0 while no procedure is described, and another number
+// whenever Described may have come to answer something else.
+func (d *Dealer) Descriptions() uint64 {
+	if d.descriptions == 0 {
+		return 0
+	}
+	return d.changes
+}
+
 func (d *Dealer) viewFor(who wamp.Identity, r *registration) (Procedure, bool) {
 	if r == nil || !d.visible(who, r.procedure) {
 		return Procedure{}, false

@@ -128,6 +128,7 @@ func (d *Dealer) addPlace(r *registration, s *session, o wamp.RegisterOptions) *
 	}
 	s.places[r.id] = p
 	d.places++
+	d.changes++
 	return p
 }
 
@@ -162,6 +163,7 @@ func (d *Dealer) removePlace(now time.Time, p *place) {
 	r.remove(p)
 	delete(p.session.places, r.id)
 	d.places--
+	d.changes++
 	if len(r.places) == 0 {
 		d.procedures.Delete(r.match, string(r.procedure))
 		d.registrations.remove(r.id)

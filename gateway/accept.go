@@ -30,6 +30,7 @@ type format struct {
 	media      string // Content-Type
 	envelope   bool   // always {"args":…,"kwargs":…}
 	raw        bool   // a single byte string may be sent as it is
+	bytes      string // Content-Type of that
 }
 
 // An offer is a media type that answers can have.
@@ -42,8 +43,8 @@ type offer struct {
 }
 
 // offers lists what answers can look like; of those that a client likes
-// equally well, the first is taken.
-func offers() []offer {
+// equally well, the first is taken. bytes is the media type of byte strings.
+func offers(bytes string) []offer {
 	return []offer{
 		{media: "application/json", serializer: wamp.JSON},
 		{media: "application/vnd.wamp.call+json", serializer: wamp.JSON, envelope: true},
@@ -53,7 +54,7 @@ func offers() []offer {
 		{media: "application/vnd.wamp.call+msgpack", serializer: wamp.MsgPack, envelope: true},
 		{media: "application/cbor", serializer: wamp.CBOR},
 		{media: "application/vnd.wamp.call+cbor", serializer: wamp.CBOR, envelope: true},
-		{media: mediaBytes, serializer: wamp.JSON, raw: true},
+		{media: bytes, serializer: wamp.JSON, raw: true},
 		{media: "text/event-stream", form: formSSE, serializer: wamp.JSON},
 		{media: "application/x-ndjson", form: formNDJSON, serializer: wamp.JSON},
 		{media: "application/jsonl", form: formNDJSON, serializer: wamp.JSON},
@@ -73,33 +74,33 @@ type answer struct {
 
 // negotiate chooses the form of the answer from the Accept header and the
 // stream option, which overrides it. The error is a problem: 406, with what is
-// on offer.
-func negotiate(accept []string, o *options) (answer, error) {
+// on offer. bytes is the media type of a result that is one byte string.
+func negotiate(accept []string, o *options, bytes string) (answer, error) {
 	if o.stream > streamOff {
-		return forced(o.stream), nil
+		return forced(o.stream, bytes), nil
 	}
 	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "" || accept[0] == "*/*") {
-		return answer{format: format{serializer: wamp.JSON, media: "application/json", raw: true}}, nil
+		return answer{format: format{serializer: wamp.JSON, media: "application/json", raw: true, bytes: bytes}}, nil
 	}
 	if len(accept) == 1 && accept[0] == "application/json" {
 		return answer{format: format{serializer: wamp.JSON, media: "application/json"}}, nil
 	}
 	ranges := parseAccept(strings.Join(accept, ","))
-	best, ok := choose(ranges, o.stream == streamOff)
+	best, ok := choose(ranges, bytes, o.stream == streamOff)
 	if !ok && o.stream == streamOff {
-		best, ok = offers()[0], true // the option overrides a header that asks for streams alone
+		best, ok = offers(bytes)[0], true // the option overrides a header that asks for streams alone
 	}
 	if !ok {
-		return answer{}, notAcceptable()
+		return answer{}, notAcceptable(bytes)
 	}
 	if best.form.streams() {
 		return answer{form: best.form, media: best.media}, nil
 	}
-	return answer{format: unaryFormat(best, ranges)}, nil
+	return answer{format: unaryFormat(best, ranges, bytes)}, nil
 }
 
 // forced returns the form that ?stream= asks for.
-func forced(s streamOption) answer {
+func forced(s streamOption, bytes string) answer {
 	switch s {
 	case streamSSE:
 		return answer{form: formSSE, media: "text/event-stream"}
@@ -108,26 +109,26 @@ func forced(s streamOption) answer {
 	case streamArray:
 		return answer{form: formArray, media: "application/json"}
 	}
-	return answer{form: formRaw, media: mediaBytes}
+	return answer{form: formRaw, media: bytes}
 }
 
 // unaryFormat makes a format of a chosen offer. A byte string goes out raw
 // unless the client prefers a serializer.
-func unaryFormat(best offer, ranges []acceptRange) format {
-	f := format{serializer: best.serializer, media: best.media, envelope: best.envelope, raw: best.raw}
+func unaryFormat(best offer, ranges []acceptRange, bytes string) format {
+	f := format{serializer: best.serializer, media: best.media, envelope: best.envelope, raw: best.raw, bytes: bytes}
 	if f.raw {
 		f.media = "application/json" // of what is no byte string
 	}
 	if best.serializer == wamp.JSON && !best.envelope && !f.raw {
-		f.raw = !rank(ranges, best.media).above(rank(ranges, mediaBytes))
+		f.raw = !rank(ranges, best.media).above(rank(ranges, bytes))
 	}
 	return f
 }
 
 // choose returns the offer that ranks highest.
-func choose(ranges []acceptRange, unary bool) (best offer, ok bool) {
+func choose(ranges []acceptRange, bytes string, unary bool) (best offer, ok bool) {
 	var highest preference
-	for _, o := range offers() {
+	for _, o := range offers(bytes) {
 		if unary && o.form.streams() {
 			continue
 		}
@@ -139,9 +140,9 @@ func choose(ranges []acceptRange, unary bool) (best offer, ok bool) {
 }
 
 // notAcceptable is the problem of a client that takes nothing on offer.
-func notAcceptable() *problem.Problem {
+func notAcceptable(bytes string) *problem.Problem {
 	var media []string
-	for _, o := range offers() {
+	for _, o := range offers(bytes) {
 		media = append(media, o.media)
 	}
 	return problem.New(http.StatusNotAcceptable, uriNotAcceptable,

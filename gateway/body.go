@@ -51,6 +51,8 @@ type mediaType struct {
 	envelope bool    // a …call+… type: {"args":…,"kwargs":…}
 	framing  framing // of bodyStream
 	boundary string  // of bodyMultipart
+
+	types map[string]fieldType // of the fields of a form; nil if they are all text
 }
 
 // parseMediaType reads a Content-Type. The error is a problem: 415.
@@ -147,9 +149,9 @@ func (m mediaType) payload(b *buffer, envelope bool) (wamp.Payload, error) {
 	}
 	switch m.body {
 	case bodyForm:
-		return formPayload(body)
+		return formPayload(body, m.types)
 	case bodyMultipart:
-		return multipartPayload(body, m.boundary)
+		return multipartPayload(body, m.boundary, m.types)
 	case bodyText:
 		if !utf8.Valid(body) {
 			return wamp.Payload{}, badBody("the text is not valid UTF-8")

@@ -19,9 +19,13 @@ const maxFields = 1000
 // fields are the keyword arguments of a form, in order of appearance. A
 // repeated name collects a list.
 type fields struct {
+	types  map[string]fieldType // of those that are no text
 	names  []string
-	values map[string][]any
+	values map[string][]any // text, typed fields, and files as dicts
 }
+
+// A typedField is a field that is no text, in JSON.
+type typedField []byte
 
 func (f *fields) add(name string, value any) error {
 	if f.values == nil {
@@ -40,32 +44,56 @@ func (f *fields) add(name string, value any) error {
 	return nil
 }
 
+// addText adds a field as the schema of the procedure wants it.
+func (f *fields) addText(name, text string) error {
+	typed, err := convert(f.types, name, text)
+	switch {
+	case err != nil:
+		return err
+	case typed != nil:
+		return f.add(name, typedField(typed))
+	}
+	return f.add(name, text)
+}
+
 // payload returns the fields as keyword arguments.
-func (f *fields) payload(s wamp.Serializer) (wamp.Payload, error) {
+func (f *fields) payload() (wamp.Payload, error) {
 	entries := make([]wamp.Entry, 0, len(f.names))
 	for _, name := range f.names {
-		var value any = f.values[name]
-		if len(f.values[name]) == 1 {
-			value = f.values[name][0]
+		list := make([][]byte, len(f.values[name]))
+		for i, value := range f.values[name] {
+			var err error
+			if list[i], err = encodeField(value); err != nil {
+				return wamp.Payload{}, badBody("the form cannot be passed on").Because(err)
+			}
 		}
-		b, err := s.AppendValue(nil, value)
-		if err != nil {
-			return wamp.Payload{}, badBody("the form cannot be passed on").Because(err)
+		value := list[0]
+		if len(list) > 1 || f.types[name].name == "array" {
+			value = wamp.MsgPack.AppendList(nil, list...)
 		}
-		entries = append(entries, wamp.Entry{Key: name, Value: b})
+		entries = append(entries, wamp.Entry{Key: name, Value: value})
 	}
-	return wamp.Payload{Serializer: s, Kwargs: s.AppendMap(nil, entries...)}, nil
+	return wamp.Payload{Serializer: wamp.MsgPack, Kwargs: wamp.MsgPack.AppendMap(nil, entries...)}, nil
+}
+
+// encodeField returns a field in MessagePack.
+func encodeField(value any) ([]byte, error) {
+	if typed, ok := value.(typedField); ok {
+		return wamp.Transcode(nil, wamp.MsgPack, typed, wamp.JSON)
+	}
+	return wamp.MsgPack.AppendValue(nil, value)
 }
 
 // formPayload makes keyword arguments of an application/x-www-form-urlencoded
-// body: text, or lists of text where a name is repeated. JSON that came as a
+// body: text, or what the procedure's schema says, or lists where a name is
+// repeated. JSON that came as a
 // form, as curl -d sends it, is not guessed at: any page may send forms
 // across origins.
-func formPayload(body []byte) (wamp.Payload, error) {
+func formPayload(body []byte, types map[string]fieldType) (wamp.Payload, error) {
 	if body[0] == '[' || body[0] == '{' {
 		return wamp.Payload{}, badMediaType("the body was sent as a form but looks like JSON: use curl --json (7.82+) or -H 'Content-Type: application/json'")
 	}
-	var f fields
+	f := fields{types: types}
 	for pair := range strings.SplitSeq(string(body), "&") {
 		if pair == "" {
 			continue
@@ -74,11 +102,11 @@ func formPayload(body []byte) (wamp.Payload, error) {
 		if err != nil {
 			return wamp.Payload{}, err
 		}
-		if err := f.add(name, value); err != nil {
+		if err := f.addText(name, value); err != nil {
 			return wamp.Payload{}, err
 		}
 	}
-	return f.payload(wamp.MsgPack)
+	return f.payload()
 }
 
 // formField decodes one name=value.
@@ -98,13 +126,13 @@ func formField(pair string) (name, value string, err error) {
 
 // multipartPayload makes keyword arguments of a multipart/form-data body. A
 // file becomes {"filename","content_type","data"}.
-func multipartPayload(body []byte, boundary string) (wamp.Payload, error) {
-	var f fields
+func multipartPayload(body []byte, boundary string, types map[string]fieldType) (wamp.Payload, error) {
+	f := fields{types: types}
 	parts := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		part, err := parts.NextRawPart()
 		if errors.Is(err, io.EOF) {
-			return f.payload(wamp.MsgPack)
+			return f.payload()
 		}
 		if err != nil {
 			return wamp.Payload{}, badBody("the multipart body is broken, or its last boundary is missing").Because(err)
@@ -130,7 +158,7 @@ func (f *fields) addPart(part *multipart.Part) error {
 	case file != "" && utf8.ValidString(file):
 		return f.add(name, wamp.Dict{"filename": file, "content_type": part.Header.Get("Content-Type"), "data": data})
 	case file == "" && utf8.Valid(data):
-		return f.add(name, string(data))
+		return f.addText(name, string(data))
 	}
 	return badBody(fmt.Sprintf("the part %s is not valid UTF-8", quoteShort(name)))
 }

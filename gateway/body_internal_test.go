@@ -234,7 +234,7 @@ func TestForms(t *testing.T) {
 		{"", streamRaw, formRaw, "application/octet-stream"},
 	}
 	for _, test := range tests {
-		got, err := negotiate([]string{test.accept}, &options{stream: test.stream})
+		got, err := negotiate([]string{test.accept}, &options{stream: test.stream}, mediaBytes)
 		if err != nil || got.form != test.form || got.media != test.media {
 			t.Errorf("negotiate(%q, %d) = %+v, %v; want form %d, %q", test.accept, test.stream, got, err, test.form, test.media)
 		}

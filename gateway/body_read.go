@@ -25,6 +25,7 @@ const headroom = 6
 type buffer struct {
 	b     []byte    // the first headroom bytes are not the body's
 	paced pacedBody // where it is read from
+	limit int64     // bytes of the body, decompressed
 }
 
 // The MessagePack types of strings with a length of 32 bits.
@@ -51,7 +52,7 @@ func (g *Gateway) newBuffer() *buffer {
 	if !ok {
 		b = &buffer{b: make([]byte, 0, 1024)}
 	}
-	b.b = b.b[:headroom]
+	b.b, b.limit = b.b[:headroom], g.cfg.MaxBody
 	return b
 }
 
@@ -71,8 +72,8 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, b *buffer) er
 	if err != nil {
 		return err
 	}
-	if r.ContentLength > g.cfg.MaxBody {
-		return g.tooLarge()
+	if r.ContentLength > b.limit {
+		return tooLarge(b.limit)
 	}
 	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
 		return nil
@@ -82,9 +83,9 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, b *buffer) er
 	}
 	b.paced = pacedBody{body: r.Body, w: w, started: time.Now()}
 	if compressed {
-		err = g.inflate(&b.paced, b)
+		err = b.inflate(&b.paced)
 	} else {
-		err = g.readAll(&b.paced, b)
+		err = b.readAll(&b.paced)
 	}
 	if err != nil {
 		return b.paced.broken(r, err)
@@ -94,7 +95,7 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, b *buffer) er
 }
 
 // readAll appends all of from, up to the limit.
-func (g *Gateway) readAll(from io.Reader, b *buffer) error {
+func (b *buffer) readAll(from io.Reader) error {
 	for {
 		if len(b.b) == cap(b.b) {
 			b.grow(len(b.b))
@@ -102,8 +103,8 @@ func (g *Gateway) readAll(from io.Reader, b *buffer) error {
 		n, err := from.Read(b.b[len(b.b):cap(b.b)])
 		b.b = b.b[:len(b.b)+n]
 		switch {
-		case int64(len(b.body())) > g.cfg.MaxBody:
-			return g.tooLarge()
+		case int64(len(b.body())) > b.limit:
+			return tooLarge(b.limit)
 		case err == io.EOF:
 			return nil
 		case err != nil:
@@ -120,8 +121,8 @@ const (
 )
 
 // inflate appends what the gzip stream from holds.
-func (g *Gateway) inflate(from io.Reader, b *buffer) error {
-	counted := &countedReader{from: io.LimitReader(from, g.cfg.MaxBody+1)}
+func (b *buffer) inflate(from io.Reader) error {
+	counted := &countedReader{from: io.LimitReader(from, b.limit+1)}
 	z, err := gzip.NewReader(counted)
 	if err != nil {
 		return err
@@ -134,8 +135,8 @@ func (g *Gateway) inflate(from io.Reader, b *buffer) error {
 		b.b = b.b[:len(b.b)+n]
 		size := int64(len(b.body()))
 		switch {
-		case size > g.cfg.MaxBody || counted.n > g.cfg.MaxBody:
-			return g.tooLarge()
+		case size > b.limit || counted.n > b.limit:
+			return tooLarge(b.limit)
 		case size > freeRatio && size > maxRatio*counted.n:
 			return problem.New(http.StatusRequestEntityTooLarge, wamp.ErrPayloadSizeExceeded,
 				fmt.Sprintf("the body is more than %d times as large as its compressed form; send it uncompressed", maxRatio))
@@ -180,9 +181,9 @@ func (b *buffer) grow(n int) {
 }
 
 // tooLarge is the problem of a body over the limit.
-func (g *Gateway) tooLarge() *problem.Problem {
+func tooLarge(limit int64) *problem.Problem {
 	return problem.New(http.StatusRequestEntityTooLarge, wamp.ErrPayloadSizeExceeded,
-		fmt.Sprintf("the body is larger than %s, the limit for a single call; stream it: curl -X POST -T - …, or ?in=chunks", sizeText(g.cfg.MaxBody)))
+		fmt.Sprintf("the body is larger than %s, the limit for a single call; stream it: curl -X POST -T - …, or ?in=chunks", sizeText(limit)))
 }
 
 // sizeText writes a limit in the unit that people set it in.

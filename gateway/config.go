@@ -26,6 +26,9 @@ type Config struct {
 	// Safe tells whether a procedure was declared safe, which makes it
 	// callable by GET, HEAD and QUERY; nil means that none is.
 	Safe func(uri wamp.URI) bool
+	// Descriptions tells what callees say of their procedures; nil means that
+	// nobody describes any.
+	Descriptions Descriptions
 	// Directory lists the procedures at /procedures; nil means that nothing
 	// is there.
 	Directory Directory
@@ -58,6 +61,15 @@ type Config struct {
 	Origins []string
 	// Debug lets tracebacks of callees out.
 	Debug bool
+	// ErrorStatus is the status of callees' own errors that nothing else
+	// decides; default 500.
+	ErrorStatus int
+	// ErrorsLiteral keeps from reading a status out of the last component of
+	// such an error's URI, as in com.example.not_found.
+	ErrorsLiteral bool
+	// HideUnauthorized answers 404 in place of 401 and 403 to those who may not
+	// call a procedure, so that they don't learn that it is there.
+	HideUnauthorized bool
 
 	Timeout       time.Duration // of a call that names none; default 30 s
 	StreamTimeout time.Duration // of a streaming call that names none; default 10 min
@@ -96,6 +108,7 @@ func (cfg Config) withDefaults() Config {
 		cfg.Anonymous = wamp.Identity{Authid: "anonymous", Authrole: "anonymous", Authmethod: "anonymous"}
 	}
 	orDefault(&cfg.Burst, int(math.Ceil(min(2*cfg.Rate, 1e6))))
+	orDefault(&cfg.ErrorStatus, http.StatusInternalServerError)
 	orDefault(&cfg.Timeout, 30*time.Second)
 	orDefault(&cfg.StreamTimeout, 10*time.Minute)
 	orDefault(&cfg.MaxTimeout, time.Hour)

@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
@@ -21,7 +23,9 @@ import (
 type realm struct {
 	procedures map[wamp.URI]procedure
 	safe       map[wamp.URI]bool
-	onCancel   procedure // answers a CANCEL before it returns; nil for nothing
+	told       map[wamp.URI]string // descriptions; read when a gateway asks
+	generation atomic.Uint64       // of told, if there is more than the first
+	onCancel   procedure           // answers a CANCEL before it returns; nil for nothing
 
 	mu       sync.Mutex // guards the following fields; held while pushing
 	sessions []*session
@@ -113,6 +117,17 @@ func (r *realm) receive(s *session, m *wamp.Call) {
 	c.fail(wamp.ErrNoSuchProcedure, wamp.OriginDealer, wamp.Payload{})
 }
 
+// Generation implements gateway.Descriptions.
+func (r *realm) Generation() uint64 { return 1 + r.generation.Load() }
+
+// Describe implements gateway.Descriptions.
+func (r *realm) Describe(uri wamp.URI) (gateway.Procedure, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told, ok := r.told[uri]
+	return gateway.Procedure{Registration: 7, URI: uri, Created: time.Unix(1_700_000_000, 0), Description: []byte(told)}, ok
+}
+
 // members returns how many sessions were opened, and whether the last of them
 // has left.
 func (r *realm) members() (n int, left bool) {
@@ -167,6 +182,9 @@ func newGateway(tb testing.TB, r *realm, change func(*gateway.Config)) *gateway.
 		Join:  r.join,
 		Log:   slog.New(slog.DiscardHandler),
 		Safe:  func(uri wamp.URI) bool { return r.safe[uri] },
+	}
+	if r.told != nil {
+		cfg.Descriptions = r
 	}
 	if change != nil {
 		change(&cfg)

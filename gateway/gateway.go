@@ -27,12 +27,13 @@ type Gateway struct {
 	gate       atomic.Pointer[gate]    // nil lets everybody in
 	imports    atomic.Pointer[imports] // nil if no document is served
 
-	calls    sync.Pool // of *call, for unary calls
-	records  sync.Pool // of *record
-	buffers  sync.Pool // of *buffer, request bodies
-	endings  endings   // of event streams
-	inFlight atomic.Int64
-	draining atomic.Bool
+	calls     sync.Pool // of *call, for unary calls
+	records   sync.Pool // of *record
+	buffers   sync.Pool // of *buffer, request bodies
+	described described
+	endings   endings // of event streams
+	inFlight  atomic.Int64
+	draining  atomic.Bool
 }
 
 // New returns a Gateway. It fails when a required part of cfg is missing.
@@ -71,6 +72,7 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	get("/", g.admitted(g.welcome))
 	get("/healthz", g.healthz)
 	get("/readyz", g.readyz)
+	get(problemsPath+"{name}", g.problems())
 	if g.cfg.Directory != nil {
 		get(proceduresPath, g.admitted(g.procedures))
 		get(proceduresPath+"/{uri}", g.admitted(g.procedure))

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
+	"strings"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/problem"
@@ -43,6 +45,9 @@ func (g *Gateway) handle(h handlerFunc) http.HandlerFunc {
 // fail answers a request with err, if there still is somebody to tell.
 func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 	rec := recordOf(w)
+	if rec.request.trace == nil {
+		rec.request.trace = traceOf(r.Header) // it failed before that was read
+	}
 	p := g.problemFor(err, rec)
 	rec.failed(p.Status, err)
 	if p.Status == http.StatusInternalServerError && p.Source == problem.Gateway {
@@ -81,7 +86,10 @@ func (g *Gateway) problemFor(err error, rec *record) *problem.Problem {
 		p.Instance = "/calls/" + rec.id
 	}
 	if g.cfg.PublicURL != "" && p.Type == "" {
-		p.Type = g.cfg.PublicURL + "/problems/" + string(p.URI)
+		p.Type = strings.TrimSuffix(g.cfg.PublicURL, "/") + problemsPath + url.PathEscape(string(p.URI))
+	}
+	if rec.request.trace != nil {
+		p.TraceID = rec.request.trace.id
 	}
 	return &p
 }

@@ -27,6 +27,7 @@ func (g *Gateway) callImported(w http.ResponseWriter, r *http.Request, rt *impor
 	wrong = append(wrong, rt.checkParameters(values)...)
 	b := g.newBuffer()
 	defer g.freeBuffer(b)
+	g.heed(w, r, q, b)
 	var body bind.Body
 	if q.in.streams() {
 		rt.checkItems(q)
@@ -53,10 +54,11 @@ func (g *Gateway) callImported(w http.ResponseWriter, r *http.Request, rt *impor
 // readImported understands all of r but its parameters and its body.
 func (g *Gateway) readImported(r *http.Request, rt *importedRoute, q *request) (err error) {
 	q.route, q.procedure = rt, rt.Call.Procedure
+	q.about, q.trace = g.describe(q.procedure), traceOf(r.Header)
 	if q.body, err = parseMediaType(r.Header.Get("Content-Type")); err != nil {
 		return err
 	}
-	ans, err := rt.negotiate(r.Header["Accept"])
+	ans, err := rt.negotiate(r.Header["Accept"], q.about.bytesMedia())
 	if err != nil {
 		return err
 	}
@@ -75,10 +77,10 @@ func (g *Gateway) readImported(r *http.Request, rt *importedRoute, q *request) (
 
 // negotiate chooses the form of the answer: one of JSON that the document
 // names, or what every call can be answered with.
-func (rt *importedRoute) negotiate(accept []string) (answer, error) {
+func (rt *importedRoute) negotiate(accept []string, bytes string) (answer, error) {
 	var o options
 	if len(rt.media) == 0 || slices.Contains(rt.media, "application/json") && len(accept) == 0 {
-		return negotiate(accept, &o)
+		return negotiate(accept, &o, bytes)
 	}
 	ranges := parseAccept(strings.Join(accept, ","))
 	if len(accept) == 0 {
@@ -91,9 +93,9 @@ func (rt *importedRoute) negotiate(accept []string) (answer, error) {
 			best, highest = media, p
 		}
 	}
-	general, isGeneral := choose(ranges, false)
+	general, isGeneral := choose(ranges, bytes, false)
 	if best == "" || isGeneral && rank(ranges, general.media).above(highest) {
-		return negotiate(accept, &o)
+		return negotiate(accept, &o, bytes)
 	}
 	return answer{format: format{serializer: wamp.JSON, media: best}}, nil
 }

@@ -102,7 +102,7 @@ func decodeValue(s wamp.Serializer, raw []byte) (bind.Body, *plainTree, error) {
 // the types that its schema has.
 func decodeForm(raw []byte, shape *openapi.Shape) (bind.Body, *plainTree, error) {
 	if raw[0] == '[' || raw[0] == '{' {
-		_, err := formPayload(raw)
+		_, err := formPayload(raw, nil)
 		return bind.Body{}, nil, err
 	}
 	var pairs [][2]string

@@ -2,12 +2,11 @@ package gateway
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +25,9 @@ const (
 
 // proceduresPath is where procedures are listed; below it each has a page.
 const proceduresPath = "/procedures"
+
+// procedurePath returns the path of a procedure's page.
+func procedurePath(uri wamp.URI) string { return proceduresPath + "/" + url.PathEscape(string(uri)) }
 
 // A Procedure is what there is to tell about a registration.
 type Procedure struct {
@@ -201,8 +203,7 @@ func sendJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if err := encoder.Encode(v); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(body.Bytes())
-	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	tag := entityTag(body.Bytes())
 	h := w.Header()
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "private, no-cache") // keep it, and ask whether it still holds

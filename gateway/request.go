@@ -28,6 +28,15 @@ type request struct {
 
 	route *importedRoute           // whose operation is asked for; nil if none
 	item  func(frame []byte) error // refuses items of a streamed body; nil takes all
+
+	about   *description // of the procedure; nil if there is none
+	trace   *trace       // that the request belongs to; nil if that is none
+	headers wamp.Dict    // fields that the callee wants to see; nil if there are none
+
+	// Of an answer that may be kept:
+	keep   time.Duration // for how long; 0 if it may not
+	public bool          // by others than the client, too
+	tags   []string      // If-None-Match
 }
 
 // streams reports whether anything of the call is streamed.
@@ -43,6 +52,7 @@ func (q *request) callOptions() wamp.CallOptions {
 		ReceiveProgress: q.out.streams() && q.progress != choiceOff,
 		RoutingKey:      q.key,
 		RunMode:         q.runMode,
+		Custom:          q.custom(),
 	}
 }
 
@@ -53,6 +63,8 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 	if q.procedure, err = procedureOf(r); err != nil {
 		return err
 	}
+	q.trace = traceOf(r.Header)
+	q.about = g.describe(q.procedure)
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if q.options, err = parseOptions(r.URL.RawQuery, get); err != nil {
 		return err
@@ -63,7 +75,7 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 	if q.passthru != nil {
 		q.body = mediaType{body: bodyBytes} // whatever the type says, nobody here reads it
 	}
-	ans, err := negotiate(r.Header["Accept"], &q.options)
+	ans, err := negotiate(r.Header["Accept"], &q.options, q.about.bytesMedia())
 	if err != nil {
 		return err
 	}
@@ -79,6 +91,12 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 		if err := q.checkPassthru(r.Method); err != nil {
 			return err
 		}
+	}
+	if q.about != nil {
+		if err := q.about.check(q); err != nil {
+			return err
+		}
+		q.body.types, q.headers = q.about.types, q.about.requestHeaders(r.Header)
 	}
 	return g.readTimeout(r.Header, q)
 }
@@ -207,33 +225,44 @@ func (q *request) queryPayload() (wamp.Payload, error) {
 func (q *request) addNamed(p *wamp.Payload) error {
 	values := make(map[string][][]byte, len(q.named))
 	var names []string
+	lists := make(map[string]bool) // by the schema; a list that is given as JSON is one already
 	for _, arg := range q.named {
-		value := []byte(arg.value)
-		if arg.json {
-			if err := jsonOption("kw."+arg.name+":", arg.value, wamp.KindInvalid); err != nil {
-				return err
-			}
-		} else {
-			var err error
-			if value, err = wamp.JSON.AppendValue(nil, arg.value); err != nil {
-				return badOption("kw.%s cannot be passed on", arg.name)
-			}
+		value, err := arg.encode(q.body.types)
+		if err != nil {
+			return err
 		}
 		if values[arg.name] == nil {
 			names = append(names, arg.name)
 		}
 		values[arg.name] = append(values[arg.name], value)
+		lists[arg.name] = !arg.json && q.body.types[arg.name].name == "array"
 	}
 	entries := make([]wamp.Entry, 0, len(names))
 	for _, name := range names {
 		value := values[name][0]
-		if len(values[name]) > 1 {
+		if len(values[name]) > 1 || lists[name] {
 			value = wamp.JSON.AppendList(nil, values[name]...)
 		}
 		entries = append(entries, wamp.Entry{Key: name, Value: value})
 	}
 	p.Kwargs = wamp.JSON.AppendMap(nil, entries...)
 	return nil
+}
+
+// encode returns the argument in JSON: as it was given, as the schema of the
+// procedure wants it, or as text.
+func (arg namedArg) encode(types map[string]fieldType) ([]byte, error) {
+	if arg.json {
+		return []byte(arg.value), jsonOption("kw."+arg.name+":", arg.value, wamp.KindInvalid)
+	}
+	if typed, err := convert(types, arg.name, arg.value); typed != nil || err != nil {
+		return typed, err
+	}
+	text, err := wamp.JSON.AppendValue(nil, arg.value)
+	if err != nil {
+		return nil, badOption("kw.%s cannot be passed on", arg.name)
+	}
+	return text, nil
 }
 
 // jsonOption checks JSON in a query; kind KindInvalid allows all.

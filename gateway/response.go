@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -18,42 +19,62 @@ import (
 //
 // The error is a problem: a result that has no form in what was asked for.
 func (g *Gateway) writeResult(w http.ResponseWriter, c *call, q *request, e event) error {
+	status := 0
+	if q.about != nil && q.about.respond {
+		var err error
+		if e.payload, status, err = respond(w.Header(), e.payload); err != nil {
+			return err
+		}
+	}
 	shape, value, err := shapeOf(e.payload, q.format.envelope)
 	if err != nil {
 		return badResult(err)
 	}
 	v := g.callHeaders(w.Header(), c, q)
 	v.set("Wamp-Result", shape.String())
-	if shape == resultNone {
-		w.WriteHeader(http.StatusNoContent)
+	switch {
+	case bodyless(status) && shape != resultNone:
+		return badRespond("has a status whose answers have no body, but the result has values")
+	case shape == resultNone:
+		w.WriteHeader(cmp.Or(status, http.StatusNoContent))
 		return nil
 	}
 	if q.format.raw && shape == resultValue {
-		if raw, ok := e.payload.Serializer.BytesValue(value); ok {
-			return g.send(w, v, mediaBytes, raw, false)
-		}
-	}
-	if q.format.raw && c.passthru != nil && shape == resultValue {
-		if opaque, err := appendContent(nil, value, e.payload.Serializer); err == nil {
-			return g.send(w, v, mediaBytes, opaque, false) // text is as opaque as bytes
+		if raw, ok := rawResult(c, value, e.payload.Serializer); ok {
+			return g.send(w, v, q, status, q.format.bytes, raw)
 		}
 	}
 	body, err := encodeResult(e.payload, shape, value, q.format.serializer)
 	if err != nil {
 		return badResult(err)
 	}
-	return g.send(w, v, q.format.media, body, q.format.serializer == wamp.JSON)
+	return g.send(w, v, q, status, q.format.media, body)
 }
 
-// send writes a whole answer. JSON gets a line feed, for terminals.
-func (g *Gateway) send(w http.ResponseWriter, v *fieldValues, media string, body []byte, line bool) error {
+// rawResult returns a result that is one byte string, or opaque text, as it is.
+func rawResult(c *call, value []byte, s wamp.Serializer) ([]byte, bool) {
+	if raw, ok := s.BytesValue(value); ok || c.passthru == nil {
+		return raw, ok
+	}
+	opaque, err := appendContent(nil, value, s)
+	return opaque, err == nil
+}
+
+// send writes a whole answer. JSON gets a line feed, for terminals. A status of
+// 0 is 200.
+func (g *Gateway) send(w http.ResponseWriter, v *fieldValues, q *request, status int, media string, body []byte) error {
+	if q.keep > 0 && status == 0 && q.keepable(w.Header(), body) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	line := media == q.format.media && q.format.serializer == wamp.JSON
 	length := len(body)
 	if line {
 		length++
 	}
 	v.set("Content-Type", media)
 	v.set("Content-Length", strconv.Itoa(length))
-	w.WriteHeader(http.StatusOK)
+	w.WriteHeader(cmp.Or(status, http.StatusOK))
 	if err := g.writeBody(w, body); err != nil {
 		return err
 	}
@@ -97,6 +118,9 @@ func (g *Gateway) callHeaders(h http.Header, c *call, q *request) *fieldValues {
 	v.set("Wamp-Call-Id", c.id)
 	if c.timing != "" {
 		v.set("Server-Timing", c.timing)
+	}
+	if q.trace != nil {
+		v.set("Traceparent", q.trace.parent)
 	}
 	if q.clamped {
 		v.set("Wamp-Timeout", strconv.FormatInt(q.timeout.Milliseconds(), 10))
@@ -229,8 +253,14 @@ func badResult(err error) *problem.Problem {
 }
 
 // problemOf returns the problem of a call that ended with an ERROR.
-func (g *Gateway) problemOf(c *call, e event) *problem.Problem {
+func (g *Gateway) problemOf(c *call, q *request, e event) *problem.Problem {
+	if g.cfg.HideUnauthorized && e.origin == wamp.OriginDealer && e.uri == wamp.ErrNotAuthorized {
+		e = event{kind: e.kind, uri: wamp.ErrNoSuchProcedure, origin: e.origin}
+	}
 	p := problem.Of(problem.Failure{
+		Declared:  q.about.status(e.uri),
+		Default:   g.cfg.ErrorStatus,
+		Literal:   g.cfg.ErrorsLiteral,
 		URI:       e.uri,
 		Origin:    e.origin,
 		Payload:   e.payload,

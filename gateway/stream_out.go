@@ -180,6 +180,9 @@ func (o *streamOut) event(e event) error {
 	if o.ended = e.kind.final(); o.ended {
 		o.rec.dealt = time.Since(o.call.started)
 	}
+	if !o.committed {
+		o.call.timing = serverTiming(o.call.started.Sub(o.rec.started), time.Since(o.call.started))
+	}
 	switch {
 	case e.kind == eventFailure:
 		return wholeHint(o.gateway.failure(o.w, o.call, o.request, e))

@@ -34,10 +34,23 @@ func (g *Gateway) callSafe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !g.safe(uri) {
+	if !g.callable(w, uri) {
 		return g.refuseMethod(w, r)
 	}
 	return g.callWith(w, r)
+}
+
+// callable reports whether uri may be called by methods other than POST. Who
+// must not learn that it is there is told what he would be told if it were not.
+func (g *Gateway) callable(w http.ResponseWriter, uri wamp.URI) bool {
+	if !g.safe(uri) {
+		return false
+	}
+	if !g.cfg.HideUnauthorized || g.cfg.Directory == nil {
+		return true
+	}
+	_, visible := g.cfg.Directory.Match(g.identity(recordOf(w).who), uri)
+	return visible
 }
 
 // callWith makes a call of a request, whatever the method.
@@ -49,11 +62,25 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 	}
 	b := g.newBuffer()
 	defer g.freeBuffer(b)
+	g.heed(w, r, q, b)
 	if err := g.readPayload(w, r, q, b); err != nil {
 		return err
 	}
 	rec.in = int64(len(b.body()))
 	return g.perform(w, r, q)
+}
+
+// heed does what the callee tells about its procedure before the body is read
+// into b.
+func (g *Gateway) heed(w http.ResponseWriter, r *http.Request, q *request, b *buffer) {
+	if q.about == nil {
+		return
+	}
+	q.about.warn(w.Header(), q.procedure)
+	q.kept(r, g.identity(recordOf(w).who) == g.cfg.Anonymous)
+	if q.about.maxBody > 0 {
+		b.limit = min(b.limit, q.about.maxBody)
+	}
 }
 
 // perform makes the call that q has become and answers it.
@@ -153,7 +180,7 @@ func (g *Gateway) giveUp(rec *record, c *call, cause error) error {
 // failure returns the problem of a call that ended with an ERROR.
 func (g *Gateway) failure(w http.ResponseWriter, c *call, q *request, e event) error {
 	g.callHeaders(w.Header(), c, q)
-	p := g.problemOf(c, e)
+	p := g.problemOf(c, q, e)
 	if p.URI == wamp.ErrInvalidArgument && !q.envelope && q.payload.Serializer == wamp.JSON && envelopeKeys(q.payload.Kwargs) {
 		p.Detail = strings.TrimSpace(p.Detail + " (if the body was meant to hold both args and kwargs, add ?body=call)")
 	}
@@ -163,7 +190,7 @@ func (g *Gateway) failure(w http.ResponseWriter, c *call, q *request, e event) e
 // refuseMethod answers OPTIONS, and refuses what /call/{uri} does not do.
 func (g *Gateway) refuseMethod(w http.ResponseWriter, r *http.Request) error {
 	allow := []string{http.MethodPost, http.MethodOptions}
-	if uri, err := procedureOf(r); err == nil && g.safe(uri) {
+	if uri, err := procedureOf(r); err == nil && g.callable(w, uri) {
 		allow = append(allow, http.MethodGet, http.MethodHead, methodQuery)
 	}
 	slices.Sort(allow)

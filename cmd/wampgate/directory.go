@@ -38,3 +38,12 @@ func (d directory) Match(who wamp.Identity, uri wamp.URI) (gateway.Procedure, bo
 // shown returns p as the gateway knows it: the two packages do not know each
 // other.
 func shown(p dealer.Procedure) gateway.Procedure { return gateway.Procedure(p) }
+
+// Generation implements gateway.Descriptions.
+func (d directory) Generation() uint64 { return d.router.Descriptions(d.realm) }
+
+// Describe implements gateway.Descriptions.
+func (d directory) Describe(uri wamp.URI) (gateway.Procedure, bool) {
+	p, ok := d.router.Described(d.realm, uri)
+	return shown(p), ok
+}

@@ -184,6 +184,7 @@ func (n *node) gatewayConfig() gateway.Config {
 		WriteTimeout: s.WriteTimeout,
 		Safe:         func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
 		Directory:    directory{n.router, realm},
+		Descriptions: directory{n.router, realm},
 		Nearest: func(uri wamp.URI) (wamp.URI, bool) {
 			if s.guarded() {
 				return "", false // may be nothing that the caller shall know of
@@ -206,6 +207,11 @@ func (n *node) gatewayConfig() gateway.Config {
 		Rate:      s.Rate,
 		Burst:     s.Burst,
 		Hosts:     allowedHosts(s),
+
+		ErrorStatus:      s.ErrorStatus,
+		ErrorsLiteral:    !s.ErrorHints,
+		HideUnauthorized: s.HideUnauthorized,
+		Debug:            s.Tracebacks,
 
 		Timeout:       s.CallTimeout,
 		StreamTimeout: s.StreamTimeout,

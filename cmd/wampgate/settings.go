@@ -54,6 +54,11 @@ type settings struct {
 	OpenapiPrefix  string `group:"Documents" default:"/api" placeholder:"PATH" help:"What the paths of imported OpenAPI documents begin with, unless they have a prefix of their own."`
 	OpenapiAnswers string `group:"Documents" default:"off" enum:"off,log,enforce" help:"What becomes of answers that are not as such a document describes them: ${enum} (502)."`
 
+	ErrorStatus      int  `group:"Errors" default:"500" help:"Status of callees' own errors that nothing else decides, from 400 to 599."`
+	ErrorHints       bool `group:"Errors" negatable:"" default:"true" help:"Take the status of such an error from the end of its URI, as in com.example.not_found."`
+	HideUnauthorized bool `group:"Errors" negatable:"" default:"false" help:"Answer 404 in place of 401 and 403 to calls that are not allowed."`
+	Tracebacks       bool `group:"Errors" negatable:"" default:"false" help:"Let out the keyword traceback of callees' errors."`
+
 	MaxBody          size    `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`
 	MaxFrame         size    `group:"Limits" default:"1MiB" help:"Bytes of one item of a streamed request."`
 	MaxMessage       size    `group:"Limits" default:"4MiB" help:"Bytes of one WebSocket or RawSocket message, either way."`
@@ -112,6 +117,9 @@ func (s *settings) faults() []fault {
 	all = append(all, s.limitFaults()...)
 	all = append(all, s.tlsFaults()...)
 	all = append(all, s.adminFaults()...)
+	if s.ErrorStatus < 400 || s.ErrorStatus > 599 {
+		add("error-status", "is not from 400 to 599")
+	}
 	if s.Rate < 0 || s.Burst < 0 || math.IsNaN(s.Rate) {
 		add("rate", "neither rate nor burst can be less than 0")
 	}

@@ -177,7 +177,21 @@ func TestProcedures(t *testing.T) {
 	if p, ok := r.Matching(wamptest.Realm, who, "com.example.x"); !ok || p.Registration != 1 {
 		t.Errorf("Matching = %v, %t", p, ok)
 	}
+	if n := r.Descriptions(wamptest.Realm); n != 0 {
+		t.Errorf("Descriptions = %d without one", n)
+	}
+	callee.send(`[64, 2, {"_http": {"cache": 1}}, "com.example.p"]`)
+	callee.wants(`[65, 2, 2]`)
+	if n := r.Descriptions(wamptest.Realm); n == 0 {
+		t.Error("Descriptions = 0 with one")
+	}
+	if p, ok := r.Described(wamptest.Realm, "com.example.p"); !ok || p.Registration != 2 {
+		t.Errorf("Described = %v, %t", p, ok)
+	}
 	const nowhere = "realm3"
+	if _, ok := r.Described(nowhere, "com.example.p"); ok || r.Descriptions(nowhere) != 0 {
+		t.Error("a realm that is not there has descriptions")
+	}
 	list, _ := r.Procedures(nowhere, who, 0, 10)
 	_, found := r.Procedure(nowhere, who, "com.example.", wamp.MatchPrefix)
 	_, matched := r.Matching(nowhere, who, "com.example.x")

@@ -39,3 +39,25 @@ func (r *Router) Matching(realm wamp.URI, who wamp.Identity, uri wamp.URI) (deal
 	defer m.mu.Unlock()
 	return m.dealer.Matching(who, uri)
 }
+
+// Described returns the registration of a realm that a call of uri goes to; see
+// [dealer.Dealer.Described].
+func (r *Router) Described(realm, uri wamp.URI) (dealer.Procedure, bool) {
+	m := r.realms[realm]
+	if m == nil {
+		return dealer.Procedure{}, false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dealer.Described(uri)
+}
+
+// Descriptions tells whether what Described answers has changed; see
+// [dealer.Dealer.Descriptions]. It takes no lock.
+func (r *Router) Descriptions(realm wamp.URI) uint64 {
+	m := r.realms[realm]
+	if m == nil {
+		return 0
+	}
+	return m.descriptions.Load()
+}

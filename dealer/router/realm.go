@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer"
@@ -19,6 +20,8 @@ import (
 type realm struct {
 	name   wamp.URI
 	router *Router
+
+	descriptions atomic.Uint64 // what the dealer says of them; written under the lock
 
 	mu       sync.Mutex // guards the following fields
 	dealer   *dealer.Dealer
@@ -241,6 +244,9 @@ func (r *realm) expireAt(b *Batch, now time.Time) {
 // unlock ends a step: it sets the timer, lets go of the lock and does what
 // had to wait for that.
 func (r *realm) unlock(b *Batch, now time.Time) {
+	if n := r.dealer.Descriptions(); n != r.descriptions.Load() {
+		r.descriptions.Store(n)
+	}
 	r.setTimer(now)
 	r.mu.Unlock()
 	if len(b.ended) > 0 {

@@ -18,12 +18,17 @@ type Failure struct {
 	Killed    bool // an administrator did
 	Anonymous bool // the caller gave no credentials, so it may try some
 	Debug     bool // tracebacks may leave the house
+
+	// Of the callees' own errors:
+	Declared int  // the status that is declared for the URI; 0 if none is
+	Default  int  // the status where nothing else decides; 0 is 500
+	Literal  bool // the last component of the URI says nothing about the status
 }
 
 // Of returns the problem that a failure is. A payload that has no form in JSON
 // is left out.
 func Of(f Failure) *Problem {
-	status, retry := statusOf(f.URI)
+	status, retry := statusOf(f)
 	p := &Problem{Status: status, URI: f.URI, Source: sourceOf(f.Origin), Retry: retryOf(f, retry)}
 	p.special(f)
 	p.fill(f)

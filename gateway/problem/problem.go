@@ -55,6 +55,7 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	Source   Source
 	Retry    Retry
 	Errors   []Violation // what exactly is wrong with the request, or nil
+	TraceID  string      // of the W3C trace that the request belongs to, or empty
 
 	Policies []string // the quota policies that were violated, or nil
 
@@ -179,6 +180,7 @@ func (p *Problem) AppendJSON(dst []byte) []byte {
 	dst = appendRaw(dst, "kwargs", p.Kwargs)
 	dst = appendMember(dst, "source", string(p.Source))
 	dst = appendMember(dst, "retry", string(p.Retry))
+	dst = appendMember(dst, "trace_id", p.TraceID)
 	dst = p.appendErrors(dst)
 	dst = p.appendPolicies(dst)
 	return append(dst, '}')

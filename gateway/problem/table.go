@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -47,9 +48,10 @@ func table() []row {
 	}
 }
 
-// statusOf returns the status for an error URI, and the verdict for a failure
-// before dispatch.
-func statusOf(uri wamp.URI) (status int, retry Retry) {
+// statusOf returns the status for a failure, and the verdict for one before
+// dispatch.
+func statusOf(f Failure) (status int, retry Retry) {
+	uri := f.URI
 	for _, r := range table() {
 		if slices.Contains(r.uris, uri) {
 			return r.status, r.retry
@@ -61,11 +63,17 @@ func statusOf(uri wamp.URI) (status int, retry Retry) {
 	case uri.Reserved():
 		return http.StatusInternalServerError, RetryNo
 	}
-	return applicationStatus(uri), RetryNo
+	if f.Declared != 0 {
+		return f.Declared, RetryNo
+	}
+	if !f.Literal {
+		status = applicationStatus(uri)
+	}
+	return cmp.Or(status, f.Default, http.StatusInternalServerError), RetryNo
 }
 
 // applicationStatus guesses the status for an application's own error URI from
-// its last component; 500 when that says nothing.
+// its last component; 0 when that says nothing.
 func applicationStatus(uri wamp.URI) int {
 	last := string(uri[strings.LastIndexByte(string(uri), '.')+1:])
 	switch last {
@@ -91,5 +99,5 @@ func applicationStatus(uri wamp.URI) int {
 	if strings.HasPrefix(last, "invalid_") {
 		return http.StatusBadRequest
 	}
-	return http.StatusInternalServerError
+	return 0
 }
