@@ -27,6 +27,7 @@ const (
 const callGrace = 5 * time.Second
 
 type callCommand struct {
+	login
 	URL     string        `group:"Gateway" name:"url" default:"${url}" help:"Where the gateway is."`
 	Stream  bool          `help:"Print progressive results as they come, one JSON value a line."`
 	Timeout time.Duration `short:"t" placeholder:"TIME" help:"Time the call may take, such as 500ms; the gateway's default unless given."`
@@ -51,7 +52,14 @@ func (c *callCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	resp, err := newClient().Do(req)
+	if err := c.authorize(p, req); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	client, err := c.client()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return noAnswer(ctx, c.URL, err)
 	}

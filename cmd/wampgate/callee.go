@@ -51,8 +51,10 @@ type refusal struct{ error }
 
 // A callee serves procedures. Its fields are set before serve is called.
 type callee struct {
-	url        string       // of the router's WebSocket
-	client     *http.Client // that reaches it; nil stands for http.DefaultClient
+	url    string       // of the router's WebSocket
+	client *http.Client // that reaches it; nil stands for http.DefaultClient
+	// join opens a session; nil stands for transport.Conn.Join.
+	join       func(context.Context, *transport.Conn, *wamp.Hello) (*wamp.Welcome, error)
 	serializer wamp.Serializer
 	realm      wamp.URI
 	procedures []procedure
@@ -160,10 +162,16 @@ func (s *calleeSession) run(ctx context.Context) error {
 func (s *calleeSession) join(ctx context.Context) error {
 	features := wamp.FeatureProgressiveCallResults | wamp.FeatureProgressiveCallInvocations |
 		wamp.FeatureCallCanceling | wamp.FeatureCallerIdentification
-	_, err := s.conn.Join(ctx, &wamp.Hello{Realm: s.callee.realm, Details: wamp.Dict{
+	hello := &wamp.Hello{Realm: s.callee.realm, Details: wamp.Dict{
 		"agent": "wampgate/" + version,
 		"roles": wamp.Dict{"callee": wamp.Dict{"features": features.Dict()}},
-	}})
+	}}
+	var err error
+	if s.callee.join != nil {
+		_, err = s.callee.join(ctx, s.conn, hello)
+	} else {
+		_, err = s.conn.Join(ctx, hello)
+	}
 	if errors.Is(err, transport.ErrAborted) {
 		return &refusal{err}
 	}

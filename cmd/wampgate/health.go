@@ -14,6 +14,7 @@ import (
 const healthTimeout = 3 * time.Second
 
 type healthCommand struct {
+	trust
 	URL    string `group:"Gateway" name:"url" help:"Where the gateway is; default is where --listen says, on this machine."`
 	Listen string `group:"Gateway" default:"127.0.0.1:8080" placeholder:"ADDR" help:"The address that the gateway was told to listen on."`
 	Ready  bool   `help:"Ask whether it accepts calls, not only whether it lives."`
@@ -39,7 +40,11 @@ func (c *healthCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	resp, err := newClient().Do(req)
+	client, err := c.client()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return noAnswer(context.WithoutCancel(ctx), c.URL, err)
 	}

@@ -39,7 +39,7 @@ func (c *killCommand) Run(ctx context.Context, p *process) error {
 	if c.Message != "" {
 		kwargs["message"] = c.Message
 	}
-	return c.with(ctx, func(m *metaClient) error {
+	return c.with(ctx, p, func(m *metaClient) error {
 		call, err := m.call(procedure, kwargs, args...)
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ const metaWindow = 64
 
 // metaOptions say whom to ask, and are flags.
 type metaOptions struct {
+	login
 	URL     string        `group:"Gateway" name:"url" default:"${url}" help:"Where the gateway, or another WAMP router, is (http, https, ws or wss)."`
 	Realm   string        `group:"Gateway" default:"realm1" placeholder:"URI" help:"Realm to join."`
 	Timeout time.Duration `short:"t" default:"30s" placeholder:"TIME" help:"Time that everything may take; ${default} unless given."`
@@ -24,14 +25,22 @@ type metaOptions struct {
 
 // with joins the realm over WebSocket and does something there. Errors carry
 // their exit codes.
-func (o *metaOptions) with(ctx context.Context, do func(*metaClient) error) error {
+func (o *metaOptions) with(ctx context.Context, p *process, do func(*metaClient) error) error {
 	router, err := routerURL(o.URL)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
+	if err := o.checkWAMP(p); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	client, err := o.client()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	defer client.CloseIdleConnections()
 	limited, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	err = o.join(limited, router, do)
+	err = o.session(limited, p, client, router, do)
 	switch {
 	case err == nil || ctx.Err() == nil && limited.Err() == nil:
 		return err
@@ -41,15 +50,13 @@ func (o *metaOptions) with(ctx context.Context, do func(*metaClient) error) erro
 	return &exitError{exitTimeout, fmt.Errorf("no answer from %s within %v", o.URL, o.Timeout)}
 }
 
-func (o *metaOptions) join(ctx context.Context, router string, do func(*metaClient) error) error {
-	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}
-	defer client.CloseIdleConnections()
+func (o *metaOptions) session(ctx context.Context, p *process, client *http.Client, router string, do func(*metaClient) error) error {
 	conn, err := transport.Dial(ctx, router, wamp.JSON, &transport.DialOptions{HTTPClient: client})
 	if err != nil {
 		return &exitError{exitUnavailable, err}
 	}
 	defer conn.Close() //nolint:errcheck // all that was asked for has been answered
-	welcome, err := conn.Join(ctx, &wamp.Hello{Realm: wamp.URI(o.Realm), Details: wamp.Dict{
+	welcome, err := o.join(ctx, p, conn, &wamp.Hello{Realm: wamp.URI(o.Realm), Details: wamp.Dict{
 		"agent": "wampgate/" + version,
 		"roles": wamp.Dict{"caller": wamp.Dict{"features": wamp.Dict{}}},
 	}})

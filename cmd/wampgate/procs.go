@@ -22,7 +22,7 @@ what callees said when they registered.`
 
 // Run prints the registrations of a realm in the order of their URIs.
 func (c *procsCommand) Run(ctx context.Context, p *process) error {
-	return c.with(ctx, func(m *metaClient) error {
+	return c.with(ctx, p, func(m *metaClient) error {
 		rows, err := registrations(m)
 		if err != nil {
 			return err

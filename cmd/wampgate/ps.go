@@ -19,7 +19,7 @@ WebSocket. The session that asks is left out.`
 
 // Run prints the sessions of a realm in the order they joined.
 func (c *psCommand) Run(ctx context.Context, p *process) error {
-	return c.with(ctx, func(m *metaClient) error {
+	return c.with(ctx, p, func(m *metaClient) error {
 		rows, err := sessions(m)
 		if err != nil {
 			return err

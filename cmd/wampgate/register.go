@@ -10,10 +10,12 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/wampgate/wampgate/dealer/transport"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
 type registerCommand struct {
+	login
 	URL    string `group:"Gateway" name:"url" default:"${url}" help:"Where the gateway, or another WAMP router, is (http, https, ws or wss)."`
 	Realm  string `group:"Gateway" default:"realm1" placeholder:"URI" help:"Realm to join."`
 	Invoke string `default:"single" enum:"single,roundrobin,random,first,last" help:"Which of several callees gets a call: ${enum}."`
@@ -42,6 +44,13 @@ func (c *registerCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
+	if err := c.checkWAMP(p); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	client, err := c.client()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
 	stderr := &sharedWriter{w: p.Stderr}
 	command, err := c.command(stderr)
 	if err != nil {
@@ -49,7 +58,11 @@ func (c *registerCommand) Run(ctx context.Context, p *process) error {
 	}
 	log := newLog(stderr, "text", slog.LevelInfo)
 	callee := &callee{
-		url:        router,
+		url:    router,
+		client: client,
+		join: func(ctx context.Context, conn *transport.Conn, hello *wamp.Hello) (*wamp.Welcome, error) {
+			return c.join(ctx, p, conn, hello) // a file may hold a new token by now
+		},
 		serializer: wamp.JSON, // so that the command gets what was sent
 		realm:      wamp.URI(c.Realm),
 		procedures: []procedure{{wamp.URI(c.Procedure), wamp.RegisterOptions{Invoke: invokePolicy(c.Invoke)}, command.serve}},

@@ -112,6 +112,7 @@ func (s *sources) load(flags []*kong.Flag, path string) error {
 
 func (s *sources) checkEnv(known map[string]*kong.Flag) error {
 	names := []string{variable("config"), variable("url"), variable("anonymous")} // of some commands
+	names = append(names, credentialVariables()...)
 	for name := range known {
 		names = append(names, variable(name))
 	}

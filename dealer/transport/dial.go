@@ -79,10 +79,19 @@ func Dial(ctx context.Context, url string, s wamp.Serializer, opts *DialOptions)
 // Join says hello and waits for the answer. The error wraps [ErrAborted] if
 // the router refused, and then tells its reason.
 func (c *Conn) Join(ctx context.Context, hello *wamp.Hello) (*wamp.Welcome, error) {
-	if err := c.Send(hello); err != nil {
-		return nil, err
+	return c.Login(ctx, hello, nil)
+}
+
+// Login is Join for a router that wants to know who comes: answer makes the
+// AUTHENTICATE of a CHALLENGE. Its error ends the login, and is wrapped.
+func (c *Conn) Login(ctx context.Context, hello *wamp.Hello, answer func(*wamp.Challenge) (*wamp.Authenticate, error)) (*wamp.Welcome, error) {
+	m, err := c.ask(ctx, hello)
+	if challenge, ok := m.(*wamp.Challenge); ok && answer != nil {
+		var reply *wamp.Authenticate
+		if reply, err = answer(challenge); err == nil {
+			m, err = c.ask(ctx, reply)
+		}
 	}
-	m, err := c.Receive(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("join realm %s: %w", hello.Realm, err)
 	}
@@ -94,6 +103,14 @@ func (c *Conn) Join(ctx context.Context, hello *wamp.Hello) (*wamp.Welcome, erro
 		return nil, fmt.Errorf("join realm %s: %w: %s: %s", hello.Realm, ErrAborted, m.Reason, text)
 	}
 	return nil, fmt.Errorf("join realm %s: %w: %v in answer to HELLO", hello.Realm, wamp.ErrMalformed, m.Type())
+}
+
+// ask sends a message and waits for one.
+func (c *Conn) ask(ctx context.Context, m wamp.Message) (wamp.Message, error) {
+	if err := c.Send(m); err != nil {
+		return nil, err
+	}
+	return c.Receive(ctx)
 }
 
 // Serializer returns the encoding of the messages.
