@@ -4,7 +4,7 @@ import "github.com/wampgate/wampgate/dealer/wamp"
 
 // CheckProof checks a SCRAM proof for nonces of the test's choice.
 func (v *SCRAMVerifier) CheckProof(autobahn bool, authid, client, combined string, m *wamp.Authenticate) (message string, extra wamp.Dict, wrong string) {
-	x := scramExchange{verifier: v, autobahn: autobahn, nonce: combined, message: v.message(authid, client, combined, autobahn)}
+	x := scramExchange{verifier: v, autobahn: autobahn, nonce: combined, message: v.message(authid, client, combined, autobahn, nil)}
 	extra, wrong = x.check(m)
 	return x.message, extra, wrong
 }

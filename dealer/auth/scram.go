@@ -172,29 +172,50 @@ func (a *attempt) scram(p *Principal) Outcome {
 	if err != nil || len(raw) < minNonce || len(client) > maxNonce {
 		return Outcome{Denial: failed(fmt.Sprintf("authextra.nonce is not the base64 of %d or more bytes", minNonce), "no usable nonce")}
 	}
-	if binding := extra["channel_binding"]; binding != nil && binding != "" {
-		return Outcome{Denial: failed("no channel binding is offered with this method", "channel binding asked for")}
+	bound, why := a.scramBinding(extra["channel_binding"])
+	if why != "" {
+		return Outcome{Denial: failed(why, "channel binding that cannot be had")}
 	}
 	name, err := saslPrep(a.authid)
 	if err != nil {
 		return Outcome{Denial: failed("authid: "+err.Error(), "authid cannot be prepared")}
 	}
-	x := scramExchange{verifier: p.SCRAM, autobahn: a.method == AutobahnSCRAM}
+	x := scramExchange{verifier: p.SCRAM, autobahn: a.method == AutobahnSCRAM, bound: bound}
 	server := a.peer.Nonce[:minNonce]
 	x.nonce = client + base64.StdEncoding.EncodeToString(server)
 	if x.autobahn {
 		x.nonce = base64.StdEncoding.EncodeToString(append(raw, server...))
 	}
-	x.message = p.SCRAM.message(name, client, x.nonce, x.autobahn)
+	x.message = p.SCRAM.message(name, client, x.nonce, x.autobahn, bound)
 	return a.challenge(p, p.SCRAM.extra(x.nonce, x.autobahn), x.check)
 }
 
-// message returns what both sides sign.
-func (v *SCRAMVerifier) message(name, client, nonce string, autobahn bool) string {
+// scramBinding returns the data that the exchange is bound to: nil if the
+// client asks for no channel binding. The text says why it cannot have it;
+// without a binding that the client counts on, nobody logs in.
+func (a *attempt) scramBinding(asked any) (data []byte, why string) {
+	switch {
+	case asked == nil || asked == "":
+		return nil, ""
+	case a.method == AutobahnSCRAM || asked != tlsExporter:
+		return nil, "the only channel binding here is " + tlsExporter + ", with " + SCRAM
+	case len(a.peer.Exporter) == 0:
+		return nil, "channel binding " + tlsExporter + " takes a connection with TLS 1.3 that ends here"
+	}
+	return a.peer.Exporter, ""
+}
+
+// message returns what both sides sign. bound is the channel binding data of
+// the connection, or nil.
+func (v *SCRAMVerifier) message(name, client, nonce string, autobahn bool, bound []byte) string {
 	binding := ""
 	if !autobahn {
 		name = strings.NewReplacer("=", "=3D", ",", "=2C").Replace(name)
-		binding = "biws" // "n,,": no channel binding
+		input := []byte("n,,") // gs2-header of RFC 5802: no channel binding
+		if bound != nil {
+			input = append([]byte("p="+tlsExporter+",,"), bound...)
+		}
+		binding = base64.StdEncoding.EncodeToString(input)
 	}
 	return fmt.Sprintf("n=%s,r=%s,r=%s,s=%s,i=%d,c=%s,r=%s", name, client,
 		nonce, base64.StdEncoding.EncodeToString(v.salt), v.iterations, binding, nonce)
@@ -205,6 +226,7 @@ type scramExchange struct {
 	verifier *SCRAMVerifier
 	autobahn bool
 	nonce    string // the client's and the router's
+	bound    []byte // data of the channel binding; nil without
 	message  string
 }
 
@@ -233,8 +255,16 @@ func (x *scramExchange) checkExtra(extra wamp.Dict) string {
 	if nonce, _ := extra.String("nonce"); nonce != x.nonce {
 		return "the nonce is not that of the challenge"
 	}
-	if extra["channel_binding"] != nil || extra["cbind_data"] != nil {
-		return "channel binding that was not agreed on"
+	if x.bound == nil {
+		if extra["channel_binding"] != nil || extra["cbind_data"] != nil {
+			return "channel binding that was not agreed on"
+		}
+		return ""
+	}
+	data, _ := extra.String("cbind_data")
+	raw, err := base64.StdEncoding.DecodeString(data)
+	if extra["channel_binding"] != tlsExporter || err != nil || subtle.ConstantTimeCompare(raw, x.bound) != 1 {
+		return "channel binding to another connection, or none"
 	}
 	return ""
 }
