@@ -97,17 +97,33 @@ func (t *gate) admit(h http.Header, r *http.Request, rec *record) error {
 	if t.limiter == nil {
 		return nil
 	}
-	key := limitKey{principal: keyOf(rec.who)}
-	if t.authenticate == nil || rec.who.Anonymous {
-		key = limitKey{from: limit.Network(t.proxies.ClientIP(r))}
-	}
-	state := t.limiter.Take(key)
+	state := t.limiter.Take(t.key(r, rec))
 	h["Ratelimit-Policy"] = t.policy
 	h["Ratelimit"] = []string{rateLimit(state)}
 	if state.OK {
 		return nil
 	}
 	return tooOften(state.Wait)
+}
+
+// key returns whose request r counts as.
+func (t *gate) key(r *http.Request, rec *record) limitKey {
+	if t.authenticate == nil || rec.who.Anonymous {
+		return limitKey{from: limit.Network(t.proxies.ClientIP(r))}
+	}
+	return limitKey{principal: keyOf(rec.who)}
+}
+
+// again takes a token for one more call of a request that was admitted. The
+// error is a problem.
+func (t *gate) again(r *http.Request, rec *record) error {
+	if t == nil || t.limiter == nil {
+		return nil
+	}
+	if state := t.limiter.Take(t.key(r, rec)); !state.OK {
+		return tooOften(state.Wait)
+	}
+	return nil
 }
 
 // refuse logs why credentials were refused, and returns the problem that it

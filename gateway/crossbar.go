@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
-	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/problem"
@@ -15,11 +13,13 @@ const bridgePath = "/call"
 
 // bridge serves calls as Crossbar's HTTP bridge has them: the body of the
 // request is {"procedure", "args", "kwargs", "options"}, that of the answer
-// {"args", "kwargs"}. The statuses are our own.
+// {"args", "kwargs"}. The statuses are our own, unless ?errors=200 asks for
+// Crossbar's.
 func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 	rec := recordOf(w)
 	q := &rec.request
-	if err := readBridgeHead(r, q); err != nil {
+	crossbar, err := readBridgeHead(r, q)
+	if err != nil {
 		return err
 	}
 	b := g.newBuffer()
@@ -28,9 +28,12 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rec.in = int64(len(b.body()))
-	if err := readBridgeBody(b.body(), q); err != nil {
+	call := callObject{request: q}
+	if err := call.read(b.body()); err != nil {
 		return err
 	}
+	q.about = g.describe(q.procedure)
+	q.about.warn(w.Header(), q.procedure)
 	if err := g.readTimeout(r.Header, q); err != nil {
 		return err
 	}
@@ -40,91 +43,70 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer c.close()
 	rec.began(c)
-	return g.unary(w, r, c, q)
+	err = g.unary(w, r, c, q)
+	if crossbar && err != nil {
+		return g.asCrossbar(w, err)
+	}
+	return err
 }
 
-// readBridgeHead checks what comes before the body.
-func readBridgeHead(r *http.Request, q *request) (err error) {
-	if r.URL.RawQuery != "" {
-		return badOption("the options of %s stand in its body; POST /call/{procedure} has them in the query", bridgePath)
+// readBridgeHead checks what comes before the body. It reports whether errors
+// are to be told as Crossbar tells them.
+func readBridgeHead(r *http.Request, q *request) (crossbar bool, err error) {
+	err = readQuery(r.URL.RawQuery, []string{"errors"}, func(_, value string) error {
+		if crossbar = value == "200"; !crossbar {
+			return errors.New("want 200, which answers errors of calls as Crossbar's bridge does")
+		}
+		return nil
+	})
+	if err != nil {
+		return false, problemHint(err, "the options of a call stand in its body; POST /call/{procedure} has them in the query")
 	}
 	q.format = format{serializer: wamp.JSON, media: "application/json", envelope: true}
+	q.trace = traceOf(r.Header)
 	if q.body, err = parseMediaType(r.Header.Get("Content-Type")); err != nil {
-		return err
+		return false, err
 	}
 	if q.body.body != bodyJSON || q.body.envelope {
-		return problem.New(http.StatusUnsupportedMediaType, uriMediaType, bridgePath+" takes application/json; POST /call/{procedure} takes more")
+		return false, problem.New(http.StatusUnsupportedMediaType, uriMediaType, bridgePath+" takes application/json; POST /call/{procedure} takes more")
 	}
-	return nil
+	return crossbar, nil
 }
 
-// readBridgeBody reads the body.
-func readBridgeBody(body []byte, q *request) error {
-	rest, err := payloadOf(body, wamp.JSON, false)
+// problemHint adds a sentence to a problem that nobody else has yet.
+func problemHint(err error, hint string) error {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		p.Detail += " (" + hint + ")"
+	}
+	return err
+}
+
+// asCrossbar answers with an error of a call as Crossbar's bridge does: 200 and
+// {"error","args","kwargs"}. Who fails, and whether to call again, is in the
+// header.
+func (g *Gateway) asCrossbar(w http.ResponseWriter, err error) error {
+	p, ok := errors.AsType[*problem.Problem](err)
+	if !ok || p.Source == problem.Gateway {
+		return err
+	}
+	rec := recordOf(w)
+	rec.failed(p.Status, err)
+	args, kwargs := p.Args, p.Kwargs
+	if args == nil {
+		args = wamp.JSON.AppendList(nil)
+		if text, err := wamp.JSON.AppendValue(nil, p.Detail); err == nil && p.Detail != "" {
+			args = wamp.JSON.AppendList(nil, text)
+		}
+	}
+	if kwargs == nil {
+		kwargs = wamp.JSON.AppendMap(nil)
+	}
+	uri, err := wamp.JSON.AppendValue(nil, string(p.URI))
 	if err != nil {
 		return err
 	}
-	if rest.Kwargs == nil {
-		return badBody(`the body must be an object with procedure, and perhaps args, kwargs and options`)
-	}
-	q.payload.Serializer = wamp.JSON
-	for entry, err := range wamp.JSON.Entries(rest.Kwargs) {
-		if err != nil {
-			return malformedBody(wamp.JSON, err)
-		}
-		if err := q.bridgeMember(entry); err != nil {
-			return err
-		}
-	}
-	if !q.procedure.Valid() {
-		return invalidURI(string(q.procedure))
-	}
-	return nil
-}
-
-// bridgeMember takes one member of the body.
-func (q *request) bridgeMember(entry wamp.Entry) error {
-	kinds := map[string]wamp.Kind{"procedure": wamp.KindString, "args": wamp.KindList, "kwargs": wamp.KindMap, "options": wamp.KindMap}
-	want, known := kinds[entry.Key]
-	if !known {
-		return badBody(fmt.Sprintf("the body may hold procedure, args, kwargs and options, not %s", quoteShort(entry.Key)))
-	}
-	if got := wamp.JSON.Kind(entry.Value); got != want {
-		return badBody(fmt.Sprintf("the member %s must be %v, not %v", entry.Key, want, got))
-	}
-	switch entry.Key {
-	case "procedure":
-		return json.Unmarshal(entry.Value, &q.procedure)
-	case "args":
-		q.payload.Args = entry.Value
-	case "kwargs":
-		q.payload.Kwargs = entry.Value
-	case "options":
-		return q.bridgeOptions(entry.Value)
-	}
-	return nil
-}
-
-// bridgeOptions reads the options that CALL has and a single answer allows.
-func (q *request) bridgeOptions(object []byte) error {
-	for entry, err := range wamp.JSON.Entries(object) {
-		if err != nil {
-			return malformedBody(wamp.JSON, err)
-		}
-		switch entry.Key {
-		case "timeout":
-			var ms int64
-			if json.Unmarshal(entry.Value, &ms) != nil || ms < 0 || ms > int64(time.Duration(1<<62)/time.Millisecond) {
-				return badBody("the option timeout must be a number of milliseconds")
-			}
-			q.options.timeout, q.hasTimeout = time.Duration(ms)*time.Millisecond, true
-		case "disclose_me":
-			if json.Unmarshal(entry.Value, &q.disclose) != nil {
-				return badBody("the option disclose_me must be true or false")
-			}
-		default:
-			return badBody(fmt.Sprintf("the option %s is not offered here; POST /call/{procedure} has more", quoteShort(entry.Key)))
-		}
-	}
-	return nil
+	body := wamp.JSON.AppendMap(nil, wamp.Entry{Key: "args", Value: args}, wamp.Entry{Key: "error", Value: uri}, wamp.Entry{Key: "kwargs", Value: kwargs})
+	p.Fields(w.Header())
+	v := &fieldValues{header: w.Header()}
+	return g.send(w, v, &rec.request, http.StatusOK, "application/json", body)
 }

@@ -120,4 +120,7 @@ func pointerToken(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
+// itoaTo appends a number.
+func itoaTo(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
+
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -82,6 +82,7 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	}
 	r.Handle(callPath+"{uri}", call)
 	r.Post(bridgePath, g.handle(g.admitted(g.bridge)))
+	r.Post(bulkPath, g.handle(g.admitted(g.bulk)))
 	return r
 }
 

@@ -112,9 +112,14 @@ func (g *Gateway) rescue(w http.ResponseWriter, r *http.Request) {
 	case http.ErrAbortHandler:
 		panic(cause) //nolint:forbidigo // net/http's way to cut an answer off
 	}
+	g.logPanic(r, cause)
+	g.fail(w, r, errPanicked)
+}
+
+// logPanic logs a panic of a handler, on the goroutine where it happened.
+func (g *Gateway) logPanic(r *http.Request, cause any) {
 	g.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "handler panicked",
 		slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
-	g.fail(w, r, errPanicked)
 }
 
 // errPanicked stands for a panic, which has been logged already.

@@ -146,20 +146,25 @@ func (p *Problem) Title() string {
 // early answers to uploads without one.
 func (p *Problem) Send(w http.ResponseWriter, text bool) {
 	h := w.Header()
-	maps.Copy(h, p.Header)
+	p.Fields(h)
 	body, media := append(p.AppendJSON(nil), '\n'), MediaType
 	if text {
 		body, media = p.AppendText(nil), "text/plain; charset=utf-8"
 	}
 	h.Set("Content-Type", media)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(body) // a client that is gone needs no answer
+}
+
+// Fields sets the header fields that the problem has whatever its body is.
+func (p *Problem) Fields(h http.Header) {
+	maps.Copy(h, p.Header)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Wamp-Error", fieldValue(string(p.URI)))
 	h.Set("Wamp-Error-Source", string(p.Source))
 	h.Set("Wamp-Retry", string(p.Retry))
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(body) // a client that is gone needs no answer
 }
 
 // AppendJSON appends the problem as one line of compact JSON.

@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// A callObject is a call that is written as one JSON object: procedure, args,
+// kwargs and options. So are the bodies of Crossbar's bridge, and the lines of
+// a batch, which have an id too.
+type callObject struct {
+	request *request
+	hasID   bool   // a member id may be there
+	id      []byte // JSON, or nil
+}
+
+// maxCallID is how many bytes the id of a call in a batch may have in JSON.
+const maxCallID = 256
+
+// read understands the object. Where it fails the id is there, if it came
+// before the fault. The error is a problem.
+func (o *callObject) read(text []byte) error {
+	whole, err := payloadOf(text, wamp.JSON, false)
+	if err != nil {
+		return err
+	}
+	if whole.Kwargs == nil {
+		return badBody("the call must be an object with procedure, and perhaps args, kwargs and options")
+	}
+	o.request.payload.Serializer = wamp.JSON
+	if o.hasID {
+		if err := o.readID(whole.Kwargs); err != nil {
+			return err
+		}
+	}
+	for entry, err := range wamp.JSON.Entries(whole.Kwargs) {
+		if err != nil {
+			return malformedBody(wamp.JSON, err)
+		}
+		if err := o.member(entry); err != nil {
+			return err
+		}
+	}
+	if !o.request.procedure.Valid() {
+		return invalidURI(string(o.request.procedure))
+	}
+	return nil
+}
+
+// readID looks for the id before anything else, so that whatever is wrong with
+// the rest can be said under it.
+func (o *callObject) readID(object []byte) error {
+	for entry, err := range wamp.JSON.Entries(object) {
+		if err != nil {
+			return malformedBody(wamp.JSON, err)
+		}
+		if entry.Key != "id" {
+			continue
+		}
+		if first := entry.Value[0]; len(entry.Value) > maxCallID || first != '"' && first != '-' && (first < '0' || first > '9') {
+			return badBody(fmt.Sprintf("the member id must be text or a number, of at most %d bytes", maxCallID))
+		}
+		o.id = appendCompact(nil, entry.Value)
+		return nil
+	}
+	return nil
+}
+
+// member takes one member of the object.
+func (o *callObject) member(entry wamp.Entry) error {
+	q := o.request
+	kinds := map[string]wamp.Kind{"procedure": wamp.KindString, "args": wamp.KindList, "kwargs": wamp.KindMap, "options": wamp.KindMap}
+	want, known := kinds[entry.Key]
+	switch {
+	case entry.Key == "id" && o.hasID:
+		return nil
+	case !known:
+		return badBody(fmt.Sprintf("the call may hold procedure, args, kwargs and options, not %s", quoteShort(entry.Key)))
+	}
+	if got := wamp.JSON.Kind(entry.Value); got != want {
+		return badBody(fmt.Sprintf("the member %s must be %v, not %v", entry.Key, want, got))
+	}
+	switch entry.Key {
+	case "procedure":
+		return json.Unmarshal(entry.Value, &q.procedure)
+	case "args":
+		q.payload.Args = entry.Value
+	case "kwargs":
+		q.payload.Kwargs = entry.Value
+	case "options":
+		return q.objectOptions(entry.Value)
+	}
+	return nil
+}
+
+// objectOptionNames lists the options that a call with a single answer has; the
+// ones of the query that are about bodies and answers make no sense there.
+func objectOptionNames() []string {
+	return []string{"timeout", "disclose_me", "rkey", "shard_key", "runmode", "trust", "trust_level"}
+}
+
+// objectOptions reads the options of an object, which mean what they mean in a
+// query.
+func (q *request) objectOptions(object []byte) error {
+	for entry, err := range wamp.JSON.Entries(object) {
+		if err != nil {
+			return malformedBody(wamp.JSON, err)
+		}
+		if !slices.Contains(objectOptionNames(), entry.Key) {
+			return badOption("the option %s is not offered here, but %s are; POST /call/{procedure} has more",
+				quoteShort(entry.Key), strings.Join(objectOptionNames(), ", "))
+		}
+		name, value, err := objectOption(entry)
+		if err == nil {
+			err = q.set(name, value, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// objectOption returns an option as a query would have it.
+func objectOption(entry wamp.Entry) (name, value string, err error) {
+	name, value = entry.Key, string(entry.Value)
+	switch kind := wamp.JSON.Kind(entry.Value); {
+	case name == "disclose_me" && value != "true" && value != "false":
+		return "", "", badOption("the option disclose_me must be true or false")
+	case kind == wamp.KindString:
+		if json.Unmarshal(entry.Value, &value) != nil {
+			return "", "", badOption("the option %s is no text", name)
+		}
+	case kind == wamp.KindList || kind == wamp.KindMap || value == "null":
+		return "", "", badOption("the option %s must be text, a number, true or false", name)
+	case name == "rkey" || name == "shard_key":
+		name += ":" // a number is not the text of it
+	}
+	return name, value, nil
+}
