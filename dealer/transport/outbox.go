@@ -29,6 +29,7 @@ var (
 type outbox struct {
 	conn    net.Conn // below the frames
 	try     *tryWriter
+	chunk   int    // bytes of a write that waits
 	format  format // changed by the reader alone, with mu held and no session open
 	config  *Config
 	buffers *bufferPool
@@ -65,7 +66,7 @@ type waiter struct {
 }
 
 func newOutbox(conn net.Conn, f format, config *Config, buffers *bufferPool) *outbox {
-	o := &outbox{conn: conn, try: newTryWriter(conn), format: f, config: config, buffers: buffers}
+	o := &outbox{conn: conn, try: newTryWriter(conn), chunk: chunkOf(conn), format: f, config: config, buffers: buffers}
 	o.open, o.stopWaiting = context.WithCancel(context.Background())
 	o.wake.L = &o.mu
 	return o

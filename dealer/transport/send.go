@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"crypto/tls"
 	"errors"
+	"net"
 	"os"
 	"time"
 
@@ -11,6 +13,19 @@ import (
 // writeChunk is how much the writer goroutine writes at a time. After each,
 // senders learn that there is room, and the peer has WriteTimeout anew.
 const writeChunk = 64 << 10
+
+// tlsChunk is writeChunk over TLS: one record, since a TLS connection is of no
+// more use when a write to it has ended half way. A peer has WriteTimeout for
+// each record, and one that takes less than that in it is cut off.
+const tlsChunk = 16 << 10
+
+// chunkOf returns how much is written to a connection at a time.
+func chunkOf(conn net.Conn) int {
+	if _, ok := conn.(*tls.Conn); ok {
+		return tlsChunk
+	}
+	return writeChunk
+}
 
 // flushRounds is how many times one Flush writes what came up while it was
 // writing, before it leaves the rest to the writer goroutine: who flushes has
@@ -146,9 +161,10 @@ func (o *outbox) writeAll() {
 }
 
 // writeSome writes the next chunk of rest, and waits for the peer to take it.
-// Taking only a part in WriteTimeout is slow, taking nothing is the end.
+// Taking only a part in WriteTimeout is slow, taking nothing is the end; over
+// TLS a part of a record is nothing.
 func (o *outbox) writeSome() {
-	chunk := o.rest[:min(len(o.rest), writeChunk)]
+	chunk := o.rest[:min(len(o.rest), o.chunk)]
 	o.mu.Unlock()
 	n, err := 0, o.conn.SetWriteDeadline(time.Now().Add(o.config.WriteTimeout))
 	if err == nil {

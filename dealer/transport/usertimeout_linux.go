@@ -10,6 +10,9 @@ import (
 // setUserTimeout sets how long the kernel keeps a TCP connection whose peer
 // acknowledges or takes nothing. It does nothing to what is no TCP connection.
 func setUserTimeout(conn net.Conn, d time.Duration) error {
+	if below, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = below.NetConn() // of a TLS connection
+	}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
