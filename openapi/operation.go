@@ -67,9 +67,10 @@ type Body struct {
 
 // A Content is one media type of a body.
 type Content struct {
-	Media  string // as written, or a range such as "text/*"
-	Schema string // JSON pointer of its schema, or ""
-	Shape  *Shape // never nil
+	Pointer string // JSON pointer of the content
+	Media   string // as written, or a range such as "text/*"
+	Schema  string // JSON pointer of its schema, or ""
+	Shape   *Shape // never nil
 }
 
 // A Response is one answer of an operation.
@@ -262,7 +263,7 @@ func (l *loader) body(n node) *Body {
 // content reads the media types of a body, the exact ones first.
 func (l *loader) content(n node) (all []Content) {
 	for _, m := range l.members(n) {
-		c := Content{Media: strings.ToLower(strings.TrimSpace(m.key)), Shape: &Shape{Open: true}}
+		c := Content{Pointer: m.at, Media: strings.ToLower(strings.TrimSpace(m.key)), Shape: &Shape{Open: true}}
 		if media, _, ok := strings.Cut(c.Media, ";"); ok {
 			c.Media = strings.TrimSpace(media)
 		}
