@@ -38,7 +38,11 @@ func (rt *importedRoute) readBody(q *request, b *buffer, contentType string) (bi
 	if len(rt.Body.Content) > 0 {
 		content = rt.Body.Content[i]
 	}
-	body, tree, err := decodeBody(q.body, raw, content.Shape)
+	m := q.body
+	if (m.body == bodyMsgPack || m.body == bodyCBOR) && content.Shape != nil && content.Shape.Kinds == openapi.String {
+		m.body = bodyBytes // the document takes it as it is
+	}
+	body, tree, err := decodeBody(m, raw, content.Shape)
 	if err != nil || content.Schema == "" || tree == nil {
 		return body, nil, err
 	}

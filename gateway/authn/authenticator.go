@@ -217,10 +217,19 @@ func tokenInQuery(query string) bool {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
-		switch name, _, _ := strings.Cut(pair, "="); name {
-		case "access_token", "api_key", "apikey", "token", "jwt":
+		if name, _, _ := strings.Cut(pair, "="); IsCredential(name) {
 			return true
 		}
+	}
+	return false
+}
+
+// IsCredential reports whether a name in a query stands for credentials, for
+// which every request is refused that has it.
+func IsCredential(name string) bool {
+	switch name {
+	case "access_token", "api_key", "apikey", "token", "jwt":
+		return true
 	}
 	return false
 }
