@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
@@ -35,6 +36,7 @@ type loadedImport struct {
 	spec importSpec
 	sum  [sha256.Size]byte // of the text and of what it was read with
 	in   gateway.Import
+	took time.Duration // to read it
 }
 
 // read reads the documents of the configuration file and serves them in the
@@ -65,7 +67,7 @@ func (i *importer) read(ctx context.Context, s *settings) error {
 func (i *importer) logServed(ctx context.Context, l loadedImport) {
 	doc := l.in.Document
 	i.log.LogAttrs(ctx, slog.LevelInfo, "OpenAPI document is served", slog.String("name", l.spec.Name), slog.String("file", l.spec.File),
-		slog.String("prefix", l.in.Prefix), slog.Int("operations", len(doc.Operations)), slog.Int("without_procedure", len(doc.Skipped)), slog.Int("warnings", len(doc.Warnings)))
+		slog.String("prefix", l.in.Prefix), slog.Int("operations", len(doc.Operations)), slog.Int("without_procedure", len(doc.Skipped)), slog.Int("warnings", len(doc.Warnings)), slog.Duration("took", l.took.Round(time.Millisecond)))
 }
 
 // serve has the gateway serve files and pushed, or neither.
@@ -109,11 +111,12 @@ func (spec *importSpec) loaded(text []byte, s *settings, known []loadedImport) (
 	l := loadedImport{spec: *spec}
 	h.Sum(l.sum[:0])
 	if j := slices.IndexFunc(known, func(k loadedImport) bool { return k.sum == l.sum }); j >= 0 {
-		l.in = known[j].in
-		return l, nil
+		return known[j], nil
 	}
+	started := time.Now()
 	var err error
 	l.in, err = spec.load(text, s)
+	l.took = time.Since(started)
 	return l, err
 }
 

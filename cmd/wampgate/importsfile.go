@@ -13,6 +13,7 @@ import (
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
+	"github.com/wampgate/wampgate/gateway/authn"
 	"github.com/wampgate/wampgate/openapi"
 	"github.com/wampgate/wampgate/openapi/validate"
 )
@@ -136,7 +137,23 @@ func (spec *importSpec) load(text []byte, s *settings) (gateway.Import, error) {
 	if len(doc.Operations) == 0 {
 		return gateway.Import{}, openapi.Faults{{File: file, Text: "no operation has x-wamp-procedure; to make procedures of all operations, give the document a procedure to begin them with"}}
 	}
+	warnOfCredentials(doc)
 	return gateway.Import{Name: spec.Name, Prefix: prefix, Document: doc.Trimmed(), Operations: operations, Answers: check}, nil
+}
+
+// warnOfCredentials notes parameters that no request can have. The document is
+// nobody else's yet.
+func warnOfCredentials(doc *openapi.Document) {
+	for i := range doc.Operations {
+		for _, p := range doc.Operations[i].Parameters {
+			if p.In == openapi.InQuery && authn.IsCredential(p.Name) {
+				doc.Warnings = append(doc.Warnings, openapi.Fault{
+					File: doc.File, Pointer: doc.Operations[i].Pointer,
+					Text: fmt.Sprintf("the query parameter %q has a name of credentials, which no URL may hold: requests with it are refused where principals are known", p.Name),
+				})
+			}
+		}
+	}
 }
 
 // readDocument reads the text of a document, which has a limit.

@@ -4,6 +4,8 @@
 //	wampgate dev                              a gateway with sample procedures
 //	wampgate serve -c wampgate.yaml           a gateway for production
 //	wampgate check-config -c wampgate.yaml    what serve would run with
+//	wampgate openapi check pets.yaml          could a gateway serve the document
+//	wampgate openapi diff old.yaml new.yaml   what has changed, and what breaks clients
 //	wampgate config schema                    a JSON Schema of the configuration file
 //	wampgate call demo.add 2 3                call a procedure over HTTP
 //	wampgate register my.hello -- cat         make a command a procedure

@@ -40,6 +40,7 @@ type commands struct {
 	Serve        serveCommand        `cmd:"" help:"Run a gateway."`
 	CheckConfig  checkConfigCommand  `cmd:"" help:"Print the configuration that serve would use, defaults included."`
 	Config       configCommand       `cmd:"" help:"Tell of the configuration file."`
+	Openapi      openapiCommand      `cmd:"" name:"openapi" help:"Check and compare OpenAPI documents."`
 	Call         callCommand         `cmd:"" help:"Call a procedure through a gateway."`
 	Register     registerCommand     `cmd:"" help:"Make a command a procedure."`
 	Procs        procsCommand        `cmd:"" help:"List the procedures of a realm."`
