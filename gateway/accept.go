@@ -24,6 +24,9 @@ const (
 // streams reports whether progressive results are sent as they come.
 func (f outForm) streams() bool { return f != formUnary }
 
+// numbered reports whether the events of the form have numbers.
+func (f outForm) numbered() bool { return f == formSSE || f == formNDJSON || f == formJSONSeq }
+
 // A format says how a unary answer is written.
 type format struct {
 	serializer wamp.Serializer

@@ -42,6 +42,9 @@ type call struct {
 	passthru     *wamp.Passthru // of the answer
 
 	dispatched atomic.Bool // the dealer has a CALL, or had its chance
+	unwanted   atomic.Bool // its end was asked for, not by leaving
+
+	kept *keptCall // what it is for those who ask for it by its ID; nil if nobody can
 
 	watcher  *watcher // that looks after the client; nil if none does
 	presence watch
@@ -93,8 +96,8 @@ func (g *Gateway) place(c *call, who authn.Principal) error {
 	}
 }
 
-// newCall takes a call from the pool, or makes one. Calls that stream are
-// never reused: others may still look at them.
+// newCall takes a call from the pool, or makes one. Calls that stream or are
+// kept are never reused: others may still look at them.
 func (g *Gateway) newCall(stream bool) *call {
 	if !stream {
 		if c, ok := g.calls.Get().(*call); ok {
@@ -288,7 +291,10 @@ func (c *call) close() {
 	c.timer.Stop()
 	g := c.gateway
 	g.inFlight.Add(-1)
-	if c.stream {
+	if c.kept != nil {
+		c.inbox.release()
+	}
+	if c.stream || c.kept != nil {
 		return
 	}
 	c.inbox.reset()

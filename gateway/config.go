@@ -89,6 +89,17 @@ type Config struct {
 	QueueEvents int // answers waiting to be written, per call; default 1,024
 	QueueBytes  int // of those; default 4 MiB
 
+	// Calls that are resources under /calls. When there are more than allowed,
+	// those that ended first are forgotten; if none has, new ones are refused.
+	Retention                time.Duration // after which an ended call is forgotten; default 10 min
+	MaxKeptCalls             int           // of a principal; default 1,000
+	MaxKeptBytesPerPrincipal int           // of the answers and events of a principal's ended calls; default 16 MiB
+	MaxKeptBytes             int           // of those of all principals; default 256 MiB
+	ReplayEvents             int           // of a call, that a client can go back to; default 256
+	ReplayBytes              int           // of those, and the one event that is larger; default 1 MiB
+	// Durable are calls that are kept elsewhere; nil means that none are.
+	Durable DurableCalls
+
 	MaxSessions int           // principals with a session; default 10,000
 	SessionIdle time.Duration // after which a principal's session ends; default 5 min
 }
@@ -123,6 +134,12 @@ func (cfg Config) withDefaults() Config {
 	orDefault(&cfg.MaxStreamsPerPrincipal, 64)
 	orDefault(&cfg.QueueEvents, 1024)
 	orDefault(&cfg.QueueBytes, 4<<20)
+	orDefault(&cfg.Retention, 10*time.Minute)
+	orDefault(&cfg.MaxKeptCalls, 1000)
+	orDefault(&cfg.MaxKeptBytesPerPrincipal, 16<<20)
+	orDefault(&cfg.MaxKeptBytes, 256<<20)
+	orDefault(&cfg.ReplayEvents, 256)
+	orDefault(&cfg.ReplayBytes, 1<<20)
 	orDefault(&cfg.MaxSessions, 10_000)
 	orDefault(&cfg.SessionIdle, 5*time.Minute)
 	return cfg

@@ -11,10 +11,10 @@ import (
 // What pages of allowed origins may send and see. Credentials that a browser
 // adds by itself are not among it.
 const (
-	corsMethods = "GET, HEAD, POST, QUERY"
-	corsHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, Traceparent, Tracestate, X-API-Key"
-	corsExpose  = "Location, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, " +
-		"Wamp-Call-Id, Wamp-Error, Wamp-Error-Source, Wamp-Result, Wamp-Retry, Wamp-Timeout, WWW-Authenticate"
+	corsMethods = "DELETE, GET, HEAD, POST, QUERY"
+	corsHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, Traceparent, Tracestate, Wamp-Seq, X-API-Key"
+	corsExpose  = "Idempotency-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, " +
+		"Wamp-Call-Id, Wamp-Error, Wamp-Error-Source, Wamp-Result, Wamp-Retry, Wamp-Seq, Wamp-Timeout, WWW-Authenticate"
 	corsMaxAge = "7200" // seconds that a browser remembers the answer to a preflight
 )
 

@@ -27,6 +27,7 @@ type Gateway struct {
 	gate       atomic.Pointer[gate]    // nil lets everybody in
 	imports    atomic.Pointer[imports] // nil if no document is served
 
+	kept      *callStore
 	calls     sync.Pool // of *call, for unary calls
 	records   sync.Pool // of *record
 	buffers   sync.Pool // of *buffer, request bodies
@@ -48,6 +49,7 @@ func New(cfg Config) (*Gateway, error) {
 		}
 	}
 	g.principals = newPrincipals(&g.cfg)
+	g.kept = newCallStore(&g.cfg)
 	g.gate.Store(newGate(&g.cfg))
 	g.handler = g.routes()
 	return g, nil
@@ -81,6 +83,7 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)
 	}
 	r.Handle(callPath+"{uri}", call)
+	g.routeCalls(r)
 	r.Post(bridgePath, g.handle(g.admitted(g.bridge)))
 	r.Post(bulkPath, g.handle(g.admitted(g.bulk)))
 	return r
@@ -114,6 +117,7 @@ func (g *Gateway) Drain() { g.draining.Store(true) }
 func (g *Gateway) Close() {
 	g.Drain()
 	g.principals.close()
+	g.kept.close()
 }
 
 // confirmWait is how long to wait for the dealer's last word on a call that

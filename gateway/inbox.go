@@ -42,6 +42,7 @@ type inbox struct {
 	ready     chan struct{} // holds a token when there is something to poll
 	maxEvents int
 	maxBytes  int
+	latest    bool // when full, forget what waits for the sake of what comes
 
 	mu       sync.Mutex // guards the following fields
 	filling  batch
@@ -96,12 +97,23 @@ func (b *inbox) put(e event) bool {
 		return true
 	case b.err != nil:
 		return true
-	case b.events >= b.maxEvents || b.bytes >= b.maxBytes:
+	case b.events < b.maxEvents && b.bytes < b.maxBytes:
+	case b.latest:
+		b.skip()
+	default:
 		b.abandon(errSlowConsumer)
 		return false
 	}
 	b.append(e)
 	return true
+}
+
+// skip forgets the events that the consumer has not begun with, none of which
+// is final. The caller holds b.mu.
+func (b *inbox) skip() {
+	b.events -= len(b.filling.events)
+	b.bytes -= len(b.filling.data)
+	b.filling.reset()
 }
 
 // append adds e to the filling batch. The caller holds b.mu.
@@ -132,6 +144,13 @@ func (b *inbox) fail(err error) {
 		b.relieve()
 		b.signal()
 	}
+}
+
+// lost reports whether the inbox has ended other than by a final event.
+func (b *inbox) lost() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err != nil
 }
 
 // cutOff ends the inbox with err unless it has ended already: nobody is there
@@ -226,7 +245,7 @@ func (b *inbox) hold() bool {
 func (b *inbox) crowd() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.hopeless || b.err != nil || b.closed || b.events < b.maxEvents/2 && b.bytes < b.maxBytes/2 {
+	if b.latest || b.hopeless || b.err != nil || b.closed || b.events < b.maxEvents/2 && b.bytes < b.maxBytes/2 {
 		return nil
 	}
 	if b.crowded == nil {
@@ -271,6 +290,14 @@ func (b *inbox) reset() {
 	b.err, b.closed = nil, false
 	b.held, b.drained, b.discard = false, false, false
 	b.relieve()
+}
+
+// release lets go of the buffers of an inbox that is not used any more, while
+// others may still look at it.
+func (b *inbox) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.filling, b.reading, b.at = batch{}, batch{}, 0
 }
 
 // signal leaves a token for the consumer. The caller holds b.mu.

@@ -32,6 +32,9 @@ type options struct {
 	runMode    wamp.RunMode
 	trust      string
 	passthru   *wamp.Passthru // nil if no option of that mode is given
+	resume     time.Duration  // how long the call outlives its client; 0 means not at all
+	idle       time.Duration  // how long its callee may be silent; 0 means as long as the timeout lets it
+	latest     bool           // overflow=latest: a slow client gets what is new, and misses the rest
 
 	args   string     // GET only: a JSON list, or empty
 	kwargs string     // GET only: a JSON object, or empty
@@ -101,13 +104,14 @@ func optionNames() []string {
 	return []string{
 		"timeout", "disclose_me", "progress", "stream", "in", "body", "final", "chunk",
 		"trust", "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid", "rkey", "runmode",
+		"resume", "overflow", "idle_timeout",
 	}
 }
 
 // laterNames lists options that the API knows and this release does not offer.
 func laterNames() []string {
 	return []string{
-		"resume", "overflow", "idle_timeout", "priority",
+		"priority",
 	}
 }
 
@@ -206,6 +210,8 @@ func (o *options) parse(name, value string) (err error) {
 		o.chunk, err = parseChunk(value)
 	case "rkey":
 		o.key, err = textKey(value)
+	case "resume", "overflow", "idle_timeout":
+		err = o.lifeOption(name, value)
 	case "runmode":
 		o.runMode, err = oneOf[wamp.RunMode](value, []string{"", "partition", "all"})
 	case "trust":

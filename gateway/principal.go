@@ -276,7 +276,7 @@ func (p *principal) deliver(request wamp.ID, e event) {
 	}
 	c.put(e)
 	p.crowded = nil
-	if c.stream && c.inbox.crowd() != nil {
+	if (c.stream || c.kept != nil) && c.inbox.crowd() != nil {
 		p.crowded = c
 	}
 }
@@ -310,6 +310,9 @@ func (p *principal) Drained(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		c.inbox.giveUp()
+		if c.kept != nil {
+			c.kept.outpaced()
+		}
 		return ctx.Err()
 	}
 }

@@ -79,9 +79,19 @@ func requestPages() []problemPage {
 		},
 		{
 			[]wamp.URI{uriReplayWindow},
-			"The call whose events should go on has ended, and they are gone.",
-			"Make the request without Last-Event-ID to call anew.",
+			"The call whose events should go on has ended and is forgotten, or has said so much since that the next event is no longer kept.",
+			"GET /calls/{id}/events without Last-Event-ID begins with the oldest that is kept; POST /call/{procedure} without it calls anew.",
 		},
+		{[]wamp.URI{uriReaderReplaced}, "Another client began to read the events of the call; there is one reader at a time.", "Read them in one place."},
+		{[]wamp.URI{uriStillRunning}, "The call has no result yet.", "GET /calls/{id}?wait=30s answers when it has ended."},
+		{[]wamp.URI{uriNotKept}, "The answer of the call was too large to be kept.", "Wait for it with the call's own request, or raise max-kept-bytes-each."},
+		{
+			[]wamp.URI{uriInput},
+			"The call takes no such item: it has ended, had its last one, or was not begun with ?in= and Prefer: respond-async; or an item is missing before it.",
+			"Wamp-Seq in the answer, if it is there, is the number of the item taken last; send the one after it.",
+		},
+		{[]wamp.URI{uriKeyInUse}, "The first call with this Idempotency-Key still runs.", "Wait for it at Location, or send the request again later."},
+		{[]wamp.URI{uriKeyReused}, "The Idempotency-Key came with another request before.", "Take a new key for each new request, and the same only to repeat one."},
 		{[]wamp.URI{uriHeaders}, "The header of the request has too many fields.", "Send fewer than 100."},
 		{
 			[]wamp.URI{uriMisdirected},

@@ -23,7 +23,10 @@ type request struct {
 	media     string  // Content-Type of a streamed answer
 	format    format  // of a unary answer
 	timeout   time.Duration
-	clamped   bool         // the client wanted a longer timeout
+	clamped   bool // the client wanted a longer timeout
+	prefer    preferences
+	once      string       // the Idempotency-Key; empty if there is none
+	resumed   bool         // the client has read the first events of the stream
 	payload   wamp.Payload // unless the body is streamed
 
 	route *importedRoute           // whose operation is asked for; nil if none
@@ -49,7 +52,7 @@ func (q *request) callOptions() wamp.CallOptions {
 		DiscloseMe:      q.disclose,
 		TrustLevel:      q.trust,
 		Passthru:        q.passthru,
-		ReceiveProgress: q.out.streams() && q.progress != choiceOff,
+		ReceiveProgress: q.progress != choiceOff && (q.out.streams() || q.prefer.async && (q.progress == choiceOn || q.in.streams())),
 		RoutingKey:      q.key,
 		RunMode:         q.runMode,
 		Custom:          q.custom(),
@@ -84,6 +87,11 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 		return badEncoding(q.in.streams())
 	}
 	q.out, q.media, q.format = ans.form, ans.media, ans.format
+	if r.Header["Prefer"] != nil || r.Header["Idempotency-Key"] != nil {
+		if err := q.readKeeping(r); err != nil {
+			return err
+		}
+	}
 	if err := q.check(get, r.ContentLength); err != nil {
 		return err
 	}
@@ -109,7 +117,7 @@ func (q *request) check(get bool, length int64) error {
 		return problem.New(http.StatusBadRequest, uriBadRequest, "a GET takes its arguments from the query: ?args=[…], ?kwargs={…}, ?kw.name=text; send a body with POST")
 	case get && q.framing.streams():
 		return badOption("option in is for requests with a body")
-	case q.progress == choiceOn && !q.out.streams():
+	case q.progress == choiceOn && !q.out.streams() && !q.prefer.async:
 		return badOption("progress=true needs an answer that streams: Accept: text/event-stream, or ?stream=ndjson")
 	case q.bare && !q.out.streams():
 		return badOption("body=value is for answers that stream")
@@ -118,7 +126,7 @@ func (q *request) check(get bool, length int64) error {
 	case q.given&(1<<optionFinal) != 0 && !q.in.streams():
 		return badOption("option final is for bodies that stream")
 	}
-	return nil
+	return q.checkLife(length)
 }
 
 // optionFinal is the index of "final" in optionNames.

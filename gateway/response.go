@@ -264,6 +264,7 @@ func (g *Gateway) problemOf(c *call, q *request, e event) *problem.Problem {
 		URI:       e.uri,
 		Origin:    e.origin,
 		Payload:   e.payload,
+		Canceled:  c.unwanted.Load(),
 		Anonymous: c.owner.identity.Authid == g.cfg.Anonymous.Authid,
 		Debug:     g.cfg.Debug,
 	})

@@ -21,9 +21,6 @@ const (
 // streamIn makes a progressive call of a body that is read as it comes. The
 // answer may be a stream at the same time.
 func (g *Gateway) streamIn(w http.ResponseWriter, r *http.Request, c *call, q *request) error {
-	if done, err := g.resume(w, r, q); done || err != nil {
-		return err
-	}
 	sendContinue(w, r)
 	ctx := c.follow(r.Context())
 	c.watch(r)

@@ -22,9 +22,6 @@ const (
 // streamOut makes one call, whose arguments are there, and answers with a
 // stream of what the callee says.
 func (g *Gateway) streamOut(w http.ResponseWriter, r *http.Request, c *call, q *request) error {
-	if done, err := g.resume(w, r, q); done || err != nil {
-		return err
-	}
 	ctx := c.follow(r.Context())
 	c.watch(r)
 	if err := c.submit(ctx, q.callOptions(), q.payload); err != nil {
@@ -60,6 +57,7 @@ type streamOut struct {
 	lost      bool      // the session ended, and the call with it
 	deadline  time.Time // of writes
 	timer     *time.Timer
+	quiet     quiet // of the callee
 }
 
 func (g *Gateway) newStreamOut(w http.ResponseWriter, r *http.Request, c *call, q *request) *streamOut {
@@ -77,6 +75,8 @@ func (g *Gateway) newStreamOut(w http.ResponseWriter, r *http.Request, c *call, 
 func (o *streamOut) serve(ctx context.Context, dispatched <-chan struct{}) error {
 	defer o.timer.Stop()
 	defer o.hurry(ctx)()
+	o.quiet = newQuiet(o.request.idle)
+	defer o.quiet.stop()
 	if dispatched == nil {
 		o.hold()
 	}
@@ -129,6 +129,8 @@ func (o *streamOut) relay(ctx context.Context, dispatched <-chan struct{}) error
 			}
 		case <-o.call.overdue():
 			return errTimeout
+		case <-o.quiet.over():
+			return errIdle
 		case <-ctx.Done():
 			return causeOf(ctx)
 		}
@@ -170,6 +172,7 @@ func (o *streamOut) drain(ctx context.Context) error {
 	}
 	if o.rec.events > before {
 		o.call.progressed()
+		o.quiet.restart()
 	}
 	return o.flush()
 }
@@ -249,7 +252,7 @@ func (o *streamOut) say(err error) bool {
 // opened returns what is to be written next, with what opens a stream if
 // nothing was committed yet.
 func (o *streamOut) opened() []byte {
-	if o.committed {
+	if o.committed || o.request.resumed {
 		return o.buf
 	}
 	return o.form.begin(o.buf)

@@ -15,22 +15,27 @@ const uriReplayWindow wamp.URI = "gateway.error.replay_window"
 
 // resume answers clients that want to go on with an event stream. An
 // EventSource reconnects whenever its stream ended and repeats its request,
-// which must not call the procedure again: after the last event of a call it is
-// told that there is nothing more (204), else that the call is gone (410). Both
-// stop it. done means that the request is answered.
-func (g *Gateway) resume(w http.ResponseWriter, r *http.Request, q *request) (done bool, err error) {
-	last := r.Header.Get(sse.LastEventID)
-	if last == "" || q.out != formSSE {
-		return false, nil
-	}
+// which must not call the procedure again: it goes on with the call that it
+// names. After the last event of a call it is told that there is nothing more
+// (204), and if the call is not there, that it is gone (410). Both stop it.
+func (g *Gateway) resume(w http.ResponseWriter, r *http.Request, q *request, last string) error {
 	id, ok := sse.ParseID(last)
 	if ok && g.endings.has(id) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(http.StatusNoContent)
-		return true, nil
+		return nothingMore(w)
 	}
-	return true, problem.New(http.StatusGone, uriReplayWindow,
-		"the call that "+sse.LastEventID+" names has ended and its events are gone; make the request without that header to call again")
+	k := g.kept.find(g.ownerOf(recordOf(w).who), id.Call)
+	if ok && k != nil && k.call.procedure == q.procedure {
+		return g.resumeEvents(w, r, k, q, id.Seq)
+	}
+	return problem.New(http.StatusGone, uriReplayWindow,
+		"the call that "+sse.LastEventID+" names cannot be gone on with; make the request without that header to call again")
+}
+
+// nothingMore answers a client that has all events of a call.
+func nothingMore(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // keptEndings is how many event streams are remembered after their end.

@@ -32,17 +32,21 @@ type site struct {
 
 // newSite starts a site on the loopback interface, or in memory for tests with
 // a clock of their own. It ends with the test.
-func newSite(t testing.TB, inMemory bool) *site {
+func newSite(t testing.TB, inMemory bool, change ...func(*gateway.Config)) *site {
 	t.Helper()
 	s := &site{router: router.New(router.Config{Realms: []dealer.Config{{Realm: "realm1"}}})}
-	g, err := gateway.New(gateway.Config{
+	cfg := gateway.Config{
 		Realm: "realm1",
 		Log:   slog.New(slog.DiscardHandler),
 		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
 			roles := wamp.Roles{Caller: true, CallerFeatures: ^wamp.Features(0)}
 			return s.router.JoinLocal("realm1", id, roles, "gateway", out)
 		},
-	})
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	g, err := gateway.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/problem"
+	"github.com/wampgate/wampgate/gateway/sse"
 )
 
 // call serves /call/{uri} with any method.
@@ -60,6 +61,11 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 	if err := g.read(r, q); err != nil {
 		return err
 	}
+	if q.out == formSSE {
+		if last := r.Header.Get(sse.LastEventID); last != "" {
+			return g.resume(w, r, q, last)
+		}
+	}
 	b := g.newBuffer()
 	defer g.freeBuffer(b)
 	g.heed(w, r, q, b)
@@ -67,6 +73,9 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rec.in = int64(len(b.body()))
+	if q.asResource() {
+		return g.callKept(w, r, q, b.body())
+	}
 	return g.perform(w, r, q)
 }
 
@@ -92,6 +101,7 @@ func (g *Gateway) perform(w http.ResponseWriter, r *http.Request, q *request) er
 	}
 	c.route = q.route
 	if q.streams() {
+		c.inbox.latest = q.latest
 		var done context.CancelFunc
 		r, done = untilExpiry(r, rec.who)
 		defer done()
@@ -205,7 +215,7 @@ func (g *Gateway) methodNotAllowed(mux *chi.Mux) handlerFunc {
 			return g.refuseMethod(w, r)
 		}
 		allow := []string{http.MethodOptions}
-		for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
 			if mux.Match(chi.NewRouteContext(), m, path) {
 				allow = append(allow, m)
 			}

@@ -218,12 +218,16 @@ func (n *node) gatewayConfig() gateway.Config {
 		MaxTimeout:    s.MaxTimeout,
 		KillGrace:     s.KillGrace,
 
-		MaxBody:                int64(s.MaxBody),
-		MaxFrame:               int(s.MaxFrame),
-		MaxCalls:               s.MaxCalls,
-		MaxCallsPerPrincipal:   s.MaxCallsEach,
-		MaxStreamsPerPrincipal: s.MaxStreamsEach,
-		QueueBytes:             int(s.Queue),
+		MaxBody:                  int64(s.MaxBody),
+		MaxFrame:                 int(s.MaxFrame),
+		MaxCalls:                 s.MaxCalls,
+		MaxCallsPerPrincipal:     s.MaxCallsEach,
+		MaxStreamsPerPrincipal:   s.MaxStreamsEach,
+		Retention:                s.Retention,
+		MaxKeptCalls:             s.MaxKeptEach,
+		MaxKeptBytesPerPrincipal: int(s.MaxKeptBytesEach),
+		MaxKeptBytes:             int(s.MaxKeptBytes),
+		QueueBytes:               int(s.Queue),
 	}
 }
 

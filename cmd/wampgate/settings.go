@@ -71,12 +71,16 @@ type settings struct {
 	MaxWaitingBytes  size    `group:"Limits" default:"4MiB" help:"Bytes that these hold; 16 times as many in a realm."`
 	MaxCallsEach     int     `group:"Limits" default:"256" help:"HTTP calls in flight of one principal."`
 	MaxStreamsEach   int     `group:"Limits" default:"64" help:"HTTP streams of one principal."`
+	MaxKeptEach      int     `group:"Limits" default:"1000" help:"Calls of one principal under /calls, running or ended; the oldest ended ones are forgotten first."`
+	MaxKeptBytesEach size    `group:"Limits" default:"16MiB" help:"Bytes of answers and events kept of the ended ones."`
+	MaxKeptBytes     size    `group:"Limits" default:"256MiB" help:"The same of all principals."`
 	Rate             float64 `group:"Limits" default:"${rate}" help:"HTTP requests a second of one principal, or of one address without credentials; 0 is no limit."`
 	Burst            int     `group:"Limits" default:"0" help:"How many of them may come at once; 0 is twice the rate."`
 
 	CallTimeout   time.Duration `group:"Timeouts" default:"30s" help:"Time an HTTP call has unless it asks for another."`
 	StreamTimeout time.Duration `group:"Timeouts" default:"10m" help:"The same for calls with a streamed request or answer."`
 	MaxTimeout    time.Duration `group:"Timeouts" default:"1h" help:"The most that an HTTP call may ask for."`
+	Retention     time.Duration `group:"Timeouts" default:"10m" help:"How long a call under /calls is kept after its end."`
 	AckTimeout    time.Duration `group:"Timeouts" default:"5s" help:"How long a call that wants an acknowledgement waits for it."`
 	KillGrace     time.Duration `group:"Timeouts" default:"5s" help:"How long a canceled call waits for its callee's word."`
 	MaxWait       time.Duration `group:"Timeouts" default:"10s" help:"How long a call waits for a callee that is not busy."`
@@ -201,6 +205,8 @@ func (s *settings) limitFaults() []fault {
 		"max-waiting": int64(s.MaxWaiting), "max-waiting-bytes": int64(s.MaxWaitingBytes), "max-wait": int64(s.MaxWait),
 		"max-subscriptions": int64(s.MaxSubscriptions),
 		"max-calls-each":    int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
+		"max-kept-each": int64(s.MaxKeptEach), "max-kept-bytes-each": int64(s.MaxKeptBytesEach), "max-kept-bytes": int64(s.MaxKeptBytes),
+		"retention":    int64(s.Retention),
 		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),
 		"ack-timeout": int64(s.AckTimeout), "kill-grace": int64(s.KillGrace), "handover-timeout": int64(s.Handover),
 		"hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),

@@ -1,0 +1,571 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway"
+)
+
+// async is what a client sends that wants its answer later.
+var async = []string{"Prefer", "respond-async"}
+
+// A callObject is what the API says of a call.
+type callObject struct {
+	ID, Procedure, State, Created, Ended, Expires, Error string
+	Status, Events                                       int
+}
+
+// detach makes a call that answers later and returns where it is.
+func detach(t *testing.T, h http.Handler, path, body string, headers ...string) string {
+	t.Helper()
+	w := post(h, path, body, append(slices.Clone(async), headers...)...)
+	at := w.Header().Get("Location")
+	if w.Code != http.StatusAccepted || !strings.HasPrefix(at, "/calls/c_") || len(at) != len("/calls/c_")+32 || w.Header().Get("Preference-Applied") != "respond-async" {
+		t.Fatalf("POST %s: %d %v %s, want 202 with Location", path, w.Code, w.Header(), w.Body)
+	}
+	if c := callIn(t, w); "/calls/"+c.ID != at || w.Header().Get("Wamp-Call-Id") != c.ID {
+		t.Fatalf("Location %s of call %+v", at, c)
+	}
+	return at
+}
+
+// callIn decodes a call.
+func callIn(t *testing.T, w *httptest.ResponseRecorder) (c callObject) {
+	t.Helper()
+	if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil {
+		t.Fatalf("%d %s is no call: %v", w.Code, w.Body, err)
+	}
+	return c
+}
+
+// waitFor returns the call when it has ended.
+func waitFor(t *testing.T, h http.Handler, at string, headers ...string) callObject {
+	t.Helper()
+	return callIn(t, do(h, http.MethodGet, at+"?wait=20s", nil, headers...))
+}
+
+// held makes a procedure that answers when it is told to.
+func held(answer procedure) (procedure, func()) {
+	calls := make(chan incoming, 1)
+	return func(c incoming) { calls <- c }, func() {
+		c := <-calls
+		c.session.realm.mu.Lock()
+		defer c.session.realm.mu.Unlock()
+		answer(c)
+	}
+}
+
+// TestCallLater: what a call came to can be had later, as it would have been
+// answered at once: status, header and body, again and again.
+func TestCallLater(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		answer procedure
+		accept string
+		state  string
+	}{
+		{"value", returns(`[9007199254740993]`, ""), "", "done"},
+		{"nothing", returns("", ""), "", "done"},
+		{"envelope", returns("[1]", `{"a":2}`), "application/vnd.wamp.call+msgpack", "done"},
+		{"bytes", func(c incoming) {
+			c.result(wamp.Payload{Serializer: wamp.MsgPack, Args: []byte("\x91\xc4\x02\x00\xff")})
+		}, "*/*", "done"},
+		{"error", raises("com.example.not_found", `["no such thing"]`, `{"id":7}`), "", "failed"},
+		{"error as text", raises("com.example.not_found", `["no such thing"]`, ""), "text/plain, application/json;q=0.5", "failed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			slow, answer := held(tt.answer)
+			g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.now": tt.answer, "test.later": slow}}, nil)
+			headers := []string{"Content-Type", jsonType}
+			if tt.accept != "" {
+				headers = append(headers, "Accept", tt.accept)
+			}
+			want := post(g, "/call/test.now", "[1]", headers...)
+			at := detach(t, g, "/call/test.later", "[1]", headers...)
+			if c := callIn(t, do(g, http.MethodGet, at, nil)); c.State != "running" || c.Procedure != "test.later" || c.Ended != "" {
+				t.Errorf("before its end the call is %+v", c)
+			}
+			early := do(g, http.MethodGet, at+"/result", nil)
+			if d := problemIn(t, early, early.Body.Bytes()); early.Code != 409 || early.Header().Get("Retry-After") != "1" || d.Instance != at {
+				t.Errorf("result before the end: %d %v %s", early.Code, early.Header(), early.Body)
+			}
+			answer()
+			if c := waitFor(t, g, at); c.State != tt.state || c.Status != want.Code || c.Ended == "" || c.Expires == "" || c.Events != 1 {
+				t.Errorf("after its end the call is %+v", c)
+			}
+			first := do(g, http.MethodGet, at+"/result", nil)
+			wantSame(t, first, want)
+			again := do(g, http.MethodGet, at+"/result", nil, "Accept", "application/x-ndjson")
+			if !maps.EqualFunc(again.Header(), first.Header(), slices.Equal) || again.Body.String() != first.Body.String() || again.Code != first.Code {
+				t.Errorf("a second look: %d %v %q, want as before", again.Code, again.Header(), again.Body)
+			}
+		})
+	}
+}
+
+// wantSame compares two answers to the same call, but for what must differ.
+func wantSame(t *testing.T, got, want *httptest.ResponseRecorder) {
+	t.Helper()
+	fields := func(w *httptest.ResponseRecorder) http.Header {
+		h := w.Header().Clone()
+		for _, name := range []string{"Wamp-Call-Id", "Server-Timing", "Content-Length"} {
+			h.Del(name)
+		}
+		return h
+	}
+	plain := func(w *httptest.ResponseRecorder) string {
+		body := strings.ReplaceAll(w.Body.String(), w.Header().Get("Wamp-Call-Id"), "c_x")
+		return strings.ReplaceAll(body, ".later", ".now")
+	}
+	if got.Code != want.Code || plain(got) != plain(want) || !maps.EqualFunc(fields(got), fields(want), slices.Equal) {
+		t.Errorf("got %d %v %q\nwant %d %v %q", got.Code, fields(got), plain(got), want.Code, fields(want), plain(want))
+	}
+}
+
+// TestPreferWait: with wait=N the answer comes at once if it is there in time.
+func TestPreferWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		after := func(d time.Duration) procedure {
+			return func(c incoming) {
+				time.AfterFunc(d, func() {
+					c.session.realm.mu.Lock()
+					defer c.session.realm.mu.Unlock()
+					echo(c)
+				})
+			}
+		}
+		g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.quick": after(9 * time.Second), "test.slow": after(20 * time.Second)}}, nil)
+		start := time.Now()
+		w := post(g, "/call/test.quick", "[7]", "Content-Type", jsonType, "Prefer", "respond-async, wait=10")
+		if got := w.Header().Get("Preference-Applied"); w.Code != 200 || w.Body.String() != "7\n" || got != "wait=10" || time.Since(start) != 9*time.Second {
+			t.Errorf("in time: %d %q, Preference-Applied %q after %v", w.Code, w.Body, got, time.Since(start))
+		}
+		start = time.Now()
+		w = post(g, "/call/test.slow", "[7]", "Content-Type", jsonType, "Prefer", "wait=10", "Prefer", "respond-async;x=y, odd=\"a,b\"")
+		if got := w.Header().Get("Preference-Applied"); w.Code != 202 || got != "respond-async, wait=10" || time.Since(start) != 10*time.Second {
+			t.Errorf("too late: %d %q, Preference-Applied %q after %v", w.Code, w.Body, got, time.Since(start))
+		}
+		at := w.Header().Get("Location")
+		start = time.Now()
+		w = do(g, http.MethodGet, at, nil, "Prefer", "wait=4")
+		if c := callIn(t, w); c.State != "running" || time.Since(start) != 4*time.Second || w.Header().Get("Preference-Applied") != "wait=4" {
+			t.Errorf("a long poll in vain: %+v after %v", c, time.Since(start))
+		}
+		start = time.Now()
+		if c := callIn(t, do(g, http.MethodGet, at+"?wait=1m", nil)); c.State != "done" || time.Since(start) != 6*time.Second {
+			t.Errorf("a long poll: %+v after %v, want done after 6s", c, time.Since(start))
+		}
+	})
+}
+
+// TestRefusedAtOnce: what no callee ever saw is no call that goes on.
+func TestRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{}, nil)
+	w := post(g, "/call/test.none", "", async...)
+	if d := problemIn(t, w, w.Body.Bytes()); w.Code != 404 || d.Error != "wamp.error.no_such_procedure" || w.Header().Get("Location") != "" {
+		t.Errorf("%d %v %s, want 404", w.Code, w.Header(), w.Body)
+	}
+	if w := do(g, http.MethodGet, "/calls", nil); w.Body.String() != `{"calls":[]}`+"\n" {
+		t.Errorf("calls: %s, want none", w.Body)
+	}
+}
+
+// TestDetachedIgnoresHangUp: a client that waits for a detached call may leave.
+func TestDetachedIgnoresHangUp(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, false)
+	release := make(chan struct{})
+	c := s.serve(t, "test.p", func(c *callee, inv *wamp.Invocation) {
+		c.events <- "call"
+		select {
+		case <-release:
+		case <-t.Context().Done():
+		}
+		c.yield(inv.Request, false, `["done"]`)
+	})
+	ctx, hangUp := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/call/test.p", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Prefer", "respond-async, wait=60")
+	failed := make(chan error, 1)
+	go func() {
+		_, err := s.client(t, false).Do(req)
+		failed <- err
+	}()
+	c.want(t, "call")
+	hangUp()
+	if err := <-failed; err == nil {
+		t.Error("the request was answered, want it to have been given up")
+	}
+	list := do(s.gateway, http.MethodGet, "/calls", nil)
+	var calls struct{ Calls []callObject }
+	if err := json.Unmarshal(list.Body.Bytes(), &calls); err != nil || len(calls.Calls) != 1 || calls.Calls[0].Ended != "" {
+		t.Fatalf("calls: %s", list.Body)
+	}
+	close(release)
+	at := "/calls/" + calls.Calls[0].ID
+	if got := waitFor(t, s.gateway, at); got.State != "done" {
+		t.Errorf("the call is %+v, want done", got)
+	}
+	if w := do(s.gateway, http.MethodGet, at+"/result", nil); w.Body.String() != `"done"`+"\n" {
+		t.Errorf("result: %s", w.Body)
+	}
+	c.nothing(t)
+}
+
+// TestCancelCall: DELETE asks for the end in a mode, and tells when there is
+// nothing to end.
+func TestCancelCall(t *testing.T) {
+	t.Parallel()
+	stop := func(c *callee, inv *wamp.Invocation) { c.events <- "call" }
+	tests := []struct {
+		query, callee, state, err string
+		status                    int
+	}{
+		{"", "interrupt kill", "canceled", "wamp.error.canceled", 499},
+		{"?mode=kill", "interrupt kill", "canceled", "wamp.error.canceled", 499},
+		{"?mode=killnowait", "interrupt killnowait", "canceled", "wamp.error.canceled", 499},
+		{"?mode=skip", "", "canceled", "wamp.error.canceled", 499},
+	}
+	for _, tt := range tests {
+		t.Run(tt.query, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, false)
+			c := s.serve(t, "test.p", stop)
+			at := detach(t, s.gateway, "/call/test.p", "")
+			c.want(t, "call")
+			if w := do(s.gateway, http.MethodDelete, at+tt.query, nil); w.Code != 202 || w.Body.Len() == 0 {
+				t.Fatalf("DELETE: %d %s, want 202", w.Code, w.Body)
+			}
+			if tt.callee != "" {
+				c.want(t, tt.callee)
+			}
+			if got := waitFor(t, s.gateway, at); got.State != tt.state || got.Error != tt.err || got.Status != tt.status {
+				t.Errorf("the call is %+v, want %s with %s", got, tt.state, tt.err)
+			}
+			if w := do(s.gateway, http.MethodDelete, at+tt.query, nil); w.Code != 204 {
+				t.Errorf("DELETE of what has ended: %d, want 204", w.Code)
+			}
+			if w := do(s.gateway, http.MethodGet, at+"/result", nil); w.Code != tt.status {
+				t.Errorf("result: %d %s, want %d", w.Code, w.Body, tt.status)
+			}
+			c.nothing(t)
+		})
+	}
+}
+
+// TestCancelWaitsForCallee: a killed call is canceling until the callee
+// answers, and done if that is with a result.
+func TestCancelWaitsForCallee(t *testing.T) {
+	t.Parallel()
+	slow, answer := held(returns(`["finished"]`, ""))
+	r := &realm{procedures: map[wamp.URI]procedure{"test.p": slow}}
+	g := newGateway(t, r, nil)
+	at := detach(t, g, "/call/test.p", "")
+	for range 2 {
+		if w := do(g, http.MethodDelete, at, nil); w.Code != 202 || callIn(t, w).State != "canceling" {
+			t.Errorf("DELETE: %d %s, want 202 and canceling", w.Code, w.Body)
+		}
+	}
+	answer()
+	if got := waitFor(t, g, at); got.State != "done" {
+		t.Errorf("the call is %+v, want done", got)
+	}
+	if w := do(g, http.MethodGet, at+"/result", nil); w.Body.String() != `"finished"`+"\n" {
+		t.Errorf("result: %s", w.Body)
+	}
+}
+
+// TestOwnCalls: a call is its principal's alone.
+func TestOwnCalls(t *testing.T) {
+	t.Parallel()
+	slow, answer := held(echo)
+	g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.p": slow}}, func(cfg *gateway.Config) { cfg.Authenticate = bouncer(t, nil) })
+	robot := []string{"Authorization", "Bearer " + theKey}
+	joe := []string{"Authorization", "Basic am9lOnBhc3M="}
+	at := detach(t, g, "/call/test.p?in=ndjson", "", robot...)
+	requests := []struct{ method, path string }{
+		{"GET", at},
+		{"HEAD", at},
+		{"GET", at + "/result"},
+		{"GET", at + "/events"},
+		{"POST", at + "/input"},
+		{"DELETE", at},
+	}
+	for _, q := range requests {
+		if w := do(g, q.method, q.path, nil, joe...); w.Code != 404 {
+			t.Errorf("%s %s by somebody else: %d %s, want 404", q.method, q.path, w.Code, w.Body)
+		}
+		if w := do(g, q.method, q.path, nil); w.Code != 401 {
+			t.Errorf("%s %s by nobody: %d %s, want 401", q.method, q.path, w.Code, w.Body)
+		}
+	}
+	if w := do(g, http.MethodGet, "/calls", nil, joe...); w.Body.String() != `{"calls":[]}`+"\n" {
+		t.Errorf("calls of somebody else: %s", w.Body)
+	}
+	if w := do(g, http.MethodGet, "/calls", nil, robot...); !strings.Contains(w.Body.String(), strings.TrimPrefix(at, "/calls/")) {
+		t.Errorf("own calls: %s", w.Body)
+	}
+	answer()
+	if c := waitFor(t, g, at, robot...); c.State != "done" {
+		t.Errorf("the call is %+v, want done", c)
+	}
+}
+
+// TestRetention: ended calls are forgotten when their time is over, running
+// ones never.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo, "test.silent": silent}}, nil)
+		first := detach(t, g, "/call/test.echo", "[1]", "Content-Type", jsonType)
+		pass(time.Minute)
+		second := detach(t, g, "/call/test.echo", "[2]", "Content-Type", jsonType)
+		running := detach(t, g, "/call/test.silent?timeout=1h", "")
+		want := func(after time.Duration, path string, status int) {
+			t.Helper()
+			pass(after)
+			synctest.Wait()
+			if w := do(g, http.MethodGet, path, nil); w.Code != status {
+				t.Errorf("GET %s: %d %s, want %d", path, w.Code, w.Body, status)
+			}
+		}
+		want(9*time.Minute-time.Second, first, 200)
+		want(2*time.Second, first, 404)
+		want(0, first+"/result", 404)
+		if w := do(g, http.MethodDelete, first, nil); w.Code != 404 {
+			t.Errorf("DELETE of what is forgotten: %d, want 404", w.Code)
+		}
+		want(0, second+"/result", 200)
+		want(time.Minute, second, 404)
+		want(time.Minute, running, 200)
+	})
+}
+
+// TestKeptLimits: who has as many calls as he may loses the oldest that ended;
+// if none has, he must wait.
+func TestKeptLimits(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo, "test.silent": silent}}, func(cfg *gateway.Config) {
+		cfg.MaxKeptCalls, cfg.MaxKeptBytesPerPrincipal = 3, 3*2048+6000 // each counts for 2 KiB at least
+	})
+	call := func(body string) string {
+		at := detach(t, g, "/call/test.echo", body, "Content-Type", jsonType)
+		waitFor(t, g, at)
+		return at
+	}
+	want := func(at string, status int) {
+		t.Helper()
+		if w := do(g, http.MethodGet, at, nil); w.Code != status {
+			t.Errorf("GET %s: %d, want %d", at, w.Code, status)
+		}
+	}
+	first, second := call("[1]"), call("[2]")
+	large := call(`["` + strings.Repeat("x", 2000) + `"]`) // its event and its answer: some 4,000 bytes
+	want(first, 200)
+	detach(t, g, "/call/test.silent", "")
+	want(first, 404)
+	want(second, 200)
+	larger := call(`["` + strings.Repeat("y", 2500) + `"]`)
+	want(second, 404)
+	want(large, 404)
+	want(larger+"/result", 200)
+	huge := call(`["` + strings.Repeat("z", 10_000) + `"]`)
+	want(larger, 200)
+	if w := do(g, http.MethodGet, huge+"/result", nil); w.Code != 410 || !strings.Contains(w.Body.String(), "gateway.error.result_not_kept") {
+		t.Errorf("result of what is larger than the limit: %d %s, want 410", w.Code, w.Body)
+	}
+	detach(t, g, "/call/test.silent", "")
+	detach(t, g, "/call/test.silent", "")
+	w := post(g, "/call/test.echo", "", async...)
+	if d := problemIn(t, w, w.Body.Bytes()); w.Code != 429 || d.Retry != "safe" || w.Header().Get("Retry-After") == "" {
+		t.Errorf("one more than may run: %d %s, want 429", w.Code, w.Body)
+	}
+	if w := post(g, "/call/test.echo", ""); w.Code != 204 {
+		t.Errorf("a call that is answered at once: %d %s, want 204", w.Code, w.Body)
+	}
+}
+
+// TestKeptTotal: all principals together have a limit as well.
+func TestKeptTotal(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo}}, func(cfg *gateway.Config) {
+		cfg.Authenticate, cfg.MaxKeptBytes = bouncer(t, nil), 5000
+	})
+	robot := []string{"Authorization", "Bearer " + theKey, "Content-Type", jsonType}
+	joe := []string{"Authorization", "Basic am9lOnBhc3M=", "Content-Type", jsonType}
+	body := `["` + strings.Repeat("x", 400) + `"]`
+	first := detach(t, g, "/call/test.echo", body, robot...)
+	waitFor(t, g, first, robot...)
+	waitFor(t, g, detach(t, g, "/call/test.echo", body, joe...), joe...)
+	if w := do(g, http.MethodGet, first, nil, robot...); w.Code != 404 {
+		t.Errorf("the oldest of all: %d, want 404", w.Code)
+	}
+}
+
+// TestCloseEndsCalls: calls that nobody waits for end with the gateway.
+func TestCloseEndsCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.silent": silent}}, log.use)
+		at := detach(t, g, "/call/test.silent", "")
+		g.Close()
+		if c := callIn(t, do(g, http.MethodGet, at, nil)); c.State != "failed" || c.Status != 503 {
+			t.Errorf("the call is %+v, want failed with 503", c)
+		}
+		if line := log.last(); !strings.Contains(line, "path=/calls/c_") {
+			t.Errorf("the last line of the log is %s", line)
+		}
+		if w := post(g, "/call/test.silent", "", async...); w.Code != 503 {
+			t.Errorf("after the end: %d %s, want 503", w.Code, w.Body)
+		}
+	})
+}
+
+// TestDetachedTimeout: a call that nobody waits for ends by its timeout.
+func TestDetachedTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		r := &realm{procedures: map[wamp.URI]procedure{"test.silent": silent}}
+		g := newGateway(t, r, log.use)
+		at := detach(t, g, "/call/test.silent?timeout=2s", "")
+		c := waitFor(t, g, at)
+		if c.State != "failed" || c.Error != "wamp.error.timeout" || c.Status != 504 {
+			t.Errorf("the call is %+v, want failed with a timeout", c)
+		}
+		want := fmt.Sprintf("call %s test.silent call timed out after 2.3s -> CANCEL kill -> unconfirmed in 5.3s (504)", c.ID)
+		if !slices.ContainsFunc(log.lines, func(line string) bool { return strings.Contains(line, want) }) {
+			t.Errorf("the log lacks %q:\n%s", want, strings.Join(log.lines, ""))
+		}
+	})
+}
+
+// durable is a store of calls elsewhere.
+type durable struct{ state gateway.CallState }
+
+func (d *durable) status() gateway.CallStatus {
+	return gateway.CallStatus{ID: "d_1", Procedure: "test.order", State: d.state, Created: time.Unix(1, 0)}
+}
+
+func (d *durable) List(context.Context, wamp.Identity, int) ([]gateway.CallStatus, error) {
+	return []gateway.CallStatus{d.status()}, nil
+}
+
+func (d *durable) Find(_ context.Context, _ wamp.Identity, id string) (gateway.CallStatus, error) {
+	switch id {
+	case "d_1":
+		return d.status(), nil
+	case "d_down":
+		return gateway.CallStatus{}, io.ErrUnexpectedEOF
+	}
+	return gateway.CallStatus{}, gateway.ErrNoSuchCall
+}
+
+func (d *durable) Await(ctx context.Context, who wamp.Identity, id string) (gateway.CallStatus, error) {
+	<-ctx.Done()
+	return d.Find(ctx, who, id)
+}
+
+func (d *durable) Outcome(context.Context, wamp.Identity, string) (gateway.CallOutcome, error) {
+	if d.state == gateway.CallFailed {
+		return gateway.CallOutcome{Error: "com.example.gone", Payload: jsonPayload(`["sold"]`, "")}, nil
+	}
+	return gateway.CallOutcome{Payload: jsonPayload(`["ok"]`, "")}, nil
+}
+
+func (d *durable) Cancel(context.Context, wamp.Identity, string, wamp.CancelMode) (gateway.CallStatus, error) {
+	d.state = gateway.CallCanceling
+	return d.status(), nil
+}
+
+// TestDurableCalls: calls that are kept elsewhere are found under /calls, too.
+func TestDurableCalls(t *testing.T) {
+	t.Parallel()
+	d := &durable{state: gateway.CallRunning}
+	g := newGateway(t, &realm{}, func(cfg *gateway.Config) { cfg.Durable = d })
+	tests := []struct {
+		state        gateway.CallState
+		method, path string
+		status       int
+		words        string
+	}{
+		{gateway.CallRunning, "GET", "/calls", 200, `{"id":"d_1","procedure":"test.order","state":"running"`},
+		{gateway.CallRunning, "GET", "/calls/d_1", 200, `"created":"1970-01-01T00:00:01.000Z"`},
+		{gateway.CallRunning, "GET", "/calls/d_1?wait=1ms", 200, `"state":"running"`},
+		{gateway.CallRunning, "GET", "/calls/d_1/result", 409, "gateway.error.call_running"},
+		{gateway.CallDone, "GET", "/calls/d_1/result", 200, `"ok"`},
+		{gateway.CallFailed, "GET", "/calls/d_1/result", 410, `"detail":"sold"`},
+		{gateway.CallRunning, "DELETE", "/calls/d_1?mode=skip", 202, `"state":"canceling"`},
+		{gateway.CallDone, "DELETE", "/calls/d_1", 204, ""},
+		{gateway.CallRunning, "GET", "/calls/d_1/events", 404, "has no events"},
+		{gateway.CallRunning, "POST", "/calls/d_1/input", 409, "takes no more items"},
+		{gateway.CallRunning, "GET", "/calls/d_2", 404, "gateway.error.not_found"},
+		{gateway.CallRunning, "GET", "/calls/d_down", 503, "cannot be reached"},
+	}
+	for _, tt := range tests {
+		d.state = tt.state
+		if w := do(g, tt.method, tt.path, nil); w.Code != tt.status || !strings.Contains(w.Body.String(), tt.words) {
+			t.Errorf("%s %s of a call that is %v: %d %s, want %d with %s", tt.method, tt.path, tt.state, w.Code, w.Body, tt.status, tt.words)
+		}
+	}
+}
+
+// TestCallsRefused shows requests that are not understood.
+func TestCallsRefused(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.silent": silent}}, nil)
+	at := detach(t, g, "/call/test.silent", "")
+	tests := []struct {
+		method, path string
+		status       int
+		words        string
+	}{
+		{"GET", "/calls?limit=3", 400, "no option"},
+		{"GET", at + "?wait=x", 400, "option wait=x"},
+		{"GET", at + "?wat=1", 400, "did you mean wait?"},
+		{"GET", at + "/result?wait=1", 400, "no option"},
+		{"DELETE", at + "?mode=kil", 400, "want kill"},
+		{"GET", at + "/events?stream=raw", 400, "want sse or ndjson"},
+		{"PUT", at, 405, ""},
+		{"POST", "/calls", 405, ""},
+		{"GET", "/calls/", 404, ""},
+		{"GET", "/calls/c_nonsense", 404, "ended calls are forgotten"},
+		{"POST", "/call/test.silent?resume=6m&stream=sse", 400, "at most 5m"},
+		{"POST", "/call/test.silent?resume=1s", 400, "have numbers"},
+		{"POST", "/call/test.silent?resume=1s&stream=raw", 400, "have numbers"},
+		{"POST", "/call/test.silent?overflow=latest", 400, "answers that stream"},
+		{"POST", "/call/test.silent?overflow=latest&stream=raw", 400, "not as raw bytes"},
+		{"POST", "/call/test.silent?overflow=oldest&stream=sse", 400, "want latest"},
+		{"POST", "/call/test.silent?idle_timeout=1s", 400, "have a timeout"},
+		{"POST", "/call/test.silent?idle_timeout=0&stream=sse", 400, "more than 0"},
+	}
+	for _, tt := range tests {
+		if w := do(g, tt.method, tt.path, nil); w.Code != tt.status || !strings.Contains(w.Body.String(), tt.words) {
+			t.Errorf("%s %s: %d %s, want %d with %q", tt.method, tt.path, w.Code, w.Body, tt.status, tt.words)
+		}
+	}
+	if allow := do(g, "PUT", at, nil).Header().Get("Allow"); allow != "DELETE, GET, HEAD, OPTIONS" {
+		t.Errorf("Allow: %s", allow)
+	}
+}
