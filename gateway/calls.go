@@ -173,7 +173,7 @@ func (g *Gateway) callEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if accept := r.Header["Accept"]; q.stream != streamByAccept || len(accept) > 0 && accept[0] != "*/*" {
+	if accept := r.Header["Accept"]; q.stream != streamByAccept || len(accept) > 0 && accept[0] != "" && accept[0] != "*/*" {
 		answer, err := negotiate(accept, &q.options, mediaBytes)
 		if err != nil {
 			return err

@@ -37,6 +37,15 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 	if err := g.readTimeout(r.Header, q); err != nil {
 		return err
 	}
+	if err := q.readKeeping(r); err != nil {
+		return err
+	}
+	if q.asResource() {
+		if crossbar {
+			return badOption("option errors=200 is for calls that are answered at once, and not with an Idempotency-Key")
+		}
+		return g.callKept(w, r, q, b.body())
+	}
 	c, err := g.open(rec.who, q.procedure, false)
 	if err != nil {
 		return err

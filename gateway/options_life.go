@@ -45,7 +45,9 @@ func (q *request) asResource() bool { return q.prefer.async || q.once != "" || q
 
 // readKeeping reads the header fields that make a call a resource.
 func (q *request) readKeeping(r *http.Request) (err error) {
-	q.prefer = parsePrefer(r.Header["Prefer"])
+	if fields := r.Header["Prefer"]; fields != nil {
+		q.prefer = parsePrefer(fields)
+	}
 	if fields := r.Header["Idempotency-Key"]; fields != nil {
 		q.once, err = parseIdempotencyKey(r.Method, fields)
 	}

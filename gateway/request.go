@@ -87,10 +87,8 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 		return badEncoding(q.in.streams())
 	}
 	q.out, q.media, q.format = ans.form, ans.media, ans.format
-	if r.Header["Prefer"] != nil || r.Header["Idempotency-Key"] != nil {
-		if err := q.readKeeping(r); err != nil {
-			return err
-		}
+	if err := q.readKeeping(r); err != nil {
+		return err
 	}
 	if err := q.check(get, r.ContentLength); err != nil {
 		return err
