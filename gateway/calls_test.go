@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -440,6 +441,37 @@ func TestCloseEndsCalls(t *testing.T) {
 			t.Errorf("after the end: %d %s, want 503", w.Code, w.Body)
 		}
 	})
+}
+
+// TestShutdownLingers: a server that ends gives calls that go on without a
+// request the time that requests have.
+func TestShutdownLingers(t *testing.T) {
+	t.Parallel()
+	for took, want := range map[time.Duration]string{3 * time.Second: "done", 30 * time.Second: "failed"} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				slow, answer := held(returns(`["done"]`, ""))
+				g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.p": slow}}, nil)
+				server := gateway.NewServer(gateway.ServerConfig{
+					Handler: g, Log: slog.New(slog.DiscardHandler), Drain: 10 * time.Second, Linger: g.Linger, Goodbye: func(context.Context) { g.Close() },
+				})
+				at := detach(t, g, "/call/test.p", "")
+				time.AfterFunc(took, answer)
+				start := time.Now()
+				if err := server.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if lasted := time.Since(start); lasted != min(took, 10*time.Second) {
+					t.Errorf("the shutdown lasted %v, the call %v", lasted, took)
+				}
+				if c := callIn(t, do(g, http.MethodGet, at, nil)); c.State != want {
+					t.Errorf("the call is %+v, want %s", c, want)
+				}
+				pass(took)
+			})
+		})
+	}
 }
 
 // TestDetachedTimeout: a call that nobody waits for ends by its timeout.

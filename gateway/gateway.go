@@ -7,6 +7,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -111,6 +112,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Drain makes /readyz answer 503, so that load balancers look elsewhere. Calls
 // are served as before.
 func (g *Gateway) Drain() { g.draining.Store(true) }
+
+// Linger returns when no call goes on that may do so without a request (see
+// [ServerConfig]), or when ctx ends.
+func (g *Gateway) Linger(ctx context.Context) { g.kept.running.wait(ctx) }
 
 // Close ends the sessions of all principals; calls in flight fail, and new
 // ones are refused. It is for after the HTTP server has stopped.

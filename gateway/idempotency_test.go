@@ -260,7 +260,8 @@ func TestKeyAfterHangUp(t *testing.T) {
 						c.result(jsonPayload(`["second"]`, ""))
 					}
 				}}
-				g := newGateway(t, r, nil)
+				var log logbook
+				g := newGateway(t, r, log.use)
 				ctx, hangUp := context.WithCancel(t.Context())
 				req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/call/test.p", strings.NewReader("[1]"))
 				req.Header.Set("Content-Type", jsonType)
@@ -276,6 +277,9 @@ func TestKeyAfterHangUp(t *testing.T) {
 					t.Errorf("the answer to nobody ended with %v", cut)
 				}
 				synctest.Wait()
+				if lines := strings.Join(log.lines, ""); strings.Count(lines, "test.p client gone after") != 1 || !strings.Contains(lines, "-> CANCEL kill -> callee ") {
+					t.Errorf("the log does not tell once what became of the call:\n%s", lines)
+				}
 				w := keyed(g, "/call/test.p", "[1]", "k")
 				if calls != tt.calls || w.Body.String() != tt.body {
 					t.Errorf("%d calls and %d %s, want %d and %s", calls, w.Code, w.Body, tt.calls, tt.body)

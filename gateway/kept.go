@@ -130,7 +130,7 @@ func (k *keptCall) start(ctx context.Context, o wamp.CallOptions, p wamp.Payload
 
 // run goes with the call to its end; e is its first event, if ok.
 func (k *keptCall) run(e event, ok bool, err error) {
-	defer k.gateway.kept.running.Done()
+	defer k.gateway.kept.running.add(-1)
 	defer k.call.close()
 	defer k.leaving.Stop()
 	defer k.rescue()
@@ -379,6 +379,7 @@ func (k *keptCall) write(rec *record, e event, err error) *problem.Problem {
 	k.mu.Lock()
 	asked, why := k.asked, k.why
 	k.mu.Unlock()
+	q.about.warn(rec.Header(), c.procedure)
 	took := time.Since(k.created)
 	_, known := errors.AsType[*problem.Problem](err)
 	switch {

@@ -19,7 +19,7 @@ import (
 // Its lock is taken before that of a call.
 type callStore struct {
 	cfg     *Config
-	running sync.WaitGroup // the goroutines of calls that run
+	running gauge // calls whose goroutine has yet to end
 
 	mu     sync.Mutex // guards the following fields
 	calls  map[string]*keptCall
@@ -74,7 +74,7 @@ func (s *callStore) add(k *keptCall) (holder *keptCall, err error) {
 	if k.claim != nil {
 		s.claims[k.claim.scope] = k
 	}
-	s.running.Add(1)
+	s.running.add(1)
 	return nil, nil
 }
 
@@ -197,7 +197,7 @@ func (s *callStore) close() {
 		s.sweep.Stop()
 	}
 	s.mu.Unlock()
-	s.running.Wait()
+	<-s.running.quiet()
 }
 
 // tooManyKept is the problem of a principal whose calls are all in flight.

@@ -40,6 +40,9 @@ type ServerConfig struct {
 	// Draining, if set, is called when Shutdown begins: readiness probes must
 	// fail from then on.
 	Draining func()
+	// Linger, if set, is called when no request is left, and returns when the
+	// work that goes on without one has ended, or ctx, with the drain time.
+	Linger func(ctx context.Context)
 	// Goodbye, if set, is called after the drain time or when all requests
 	// ended before. It ends the connections that are no longer HTTP (WebSocket)
 	// and returns when they ended or ctx did.
@@ -135,7 +138,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.http.Shutdown(last); err != nil {
 		s.cut()
 	}
-	s.running.wait()
+	<-s.running.quiet()
 	s.watcher.stop()
 	return ctx.Err()
 }
@@ -146,6 +149,10 @@ func (s *Server) drain(ctx context.Context, d time.Duration) {
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.cfg.Log.Info("drain time is over, canceling what is left", "handlers", s.running.value())
+		return
+	}
+	if s.cfg.Linger != nil {
+		s.cfg.Linger(ctx)
 	}
 }
 
@@ -156,8 +163,9 @@ func (s *Server) cut() {
 	}
 }
 
-// A gauge counts the handlers at work, so that the server can wait for them:
-// http.Server forgets those whose connection it closed or gave away.
+// A gauge counts what is at work, so that it can be waited for: handlers, of
+// which http.Server forgets those whose connection it closed or gave away, and
+// calls that go on without one.
 type gauge struct {
 	mu   sync.Mutex // guards the following fields
 	n    int
@@ -189,17 +197,25 @@ func (g *gauge) value() int {
 	return g.n
 }
 
-// wait returns when no handler runs.
-func (g *gauge) wait() {
-	g.mu.Lock()
-	if g.n == 0 {
-		g.mu.Unlock()
-		return
+// wait returns when nothing is at work, or ctx ends.
+func (g *gauge) wait(ctx context.Context) {
+	select {
+	case <-g.quiet():
+	case <-ctx.Done():
 	}
+}
+
+// quiet returns a channel that is closed as soon as nothing is at work.
+func (g *gauge) quiet() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.idle == nil {
 		g.idle = make(chan struct{})
 	}
 	idle := g.idle
-	g.mu.Unlock()
-	<-idle
+	if g.n == 0 {
+		close(g.idle)
+		g.idle = nil
+	}
+	return idle
 }

@@ -52,7 +52,7 @@ func newSite(t testing.TB, inMemory bool, change ...func(*gateway.Config)) *site
 	}
 	s.gateway = g
 	s.server = gateway.NewServer(gateway.ServerConfig{
-		Handler: g, Draining: g.Drain, Drain: time.Millisecond, Log: slog.New(slog.DiscardHandler),
+		Handler: g, Draining: g.Drain, Linger: g.Linger, Drain: time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	})
 	served := make(chan error, 1)
 	l := s.listen(t, inMemory)

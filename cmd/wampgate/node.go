@@ -82,6 +82,7 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 		TLS:      n.tlsConfig(),
 		Drain:    max(s.Drain, time.Nanosecond), // zero would be the default
 		Draining: n.drain,
+		Linger:   n.gateway.Linger,
 		Goodbye:  n.sayGoodbye,
 	})
 	if err := n.newAdmin(); err != nil {
