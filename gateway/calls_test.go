@@ -151,7 +151,7 @@ func TestPreferWait(t *testing.T) {
 				})
 			}
 		}
-		g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.quick": after(9 * time.Second), "test.slow": after(20 * time.Second)}}, nil)
+		g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.quick": after(9 * time.Second), "test.slow": after(20 * time.Second), "test.silent": silent}}, nil)
 		start := time.Now()
 		w := post(g, "/call/test.quick", "[7]", "Content-Type", jsonType, "Prefer", "respond-async, wait=10")
 		if got := w.Header().Get("Preference-Applied"); w.Code != 200 || w.Body.String() != "7\n" || got != "wait=10" || time.Since(start) != 9*time.Second {
@@ -169,6 +169,22 @@ func TestPreferWait(t *testing.T) {
 			t.Errorf("a long poll in vain: %+v after %v", c, time.Since(start))
 		}
 		start = time.Now()
+		silent := detach(t, g, "/call/test.silent?timeout=1h", "")
+		if c := callIn(t, do(g, http.MethodGet, silent+"?wait=10m", nil)); c.State != "running" || time.Since(start) != time.Minute {
+			t.Errorf("a poll that is too long: %+v after %v, want running after a minute", c, time.Since(start))
+		}
+	})
+}
+
+// TestLongPoll: who waits for a call hears of its end at once.
+func TestLongPoll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow, answer := held(echo)
+		g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.slow": slow}}, nil)
+		at := detach(t, g, "/call/test.slow", "")
+		time.AfterFunc(6*time.Second, answer)
+		start := time.Now()
 		if c := callIn(t, do(g, http.MethodGet, at+"?wait=1m", nil)); c.State != "done" || time.Since(start) != 6*time.Second {
 			t.Errorf("a long poll: %+v after %v, want done after 6s", c, time.Since(start))
 		}
@@ -294,6 +310,54 @@ func TestCancelWaitsForCallee(t *testing.T) {
 	if w := do(g, http.MethodGet, at+"/result", nil); w.Body.String() != `"finished"`+"\n" {
 		t.Errorf("result: %s", w.Body)
 	}
+}
+
+// A slowSession is one whose dealer takes its time with each CALL.
+type slowSession struct {
+	gateway.Session
+	take chan struct{} // a token for each
+}
+
+func (s slowSession) Submit(ctx context.Context, m wamp.Message) error {
+	if _, ok := m.(*wamp.Call); ok {
+		<-s.take
+	}
+	return s.Session.Submit(ctx, m)
+}
+
+// TestCancelPending: the end of a call that the dealer has yet to take is asked
+// for when it has.
+func TestCancelPending(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &realm{procedures: map[wamp.URI]procedure{"test.p": silent}}
+		r.onCancel = func(c incoming) { c.fail(wamp.ErrCanceled, wamp.OriginCallee, wamp.Payload{}) }
+		take := make(chan struct{})
+		g := newGateway(t, r, func(cfg *gateway.Config) {
+			cfg.Join = func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
+				s, err := r.join(id, out)
+				return slowSession{s, take}, err
+			}
+		})
+		first := make(chan *httptest.ResponseRecorder)
+		go func() { first <- keyed(g, "/call/test.p", "[]", "k") }()
+		synctest.Wait()
+		second := keyed(g, "/call/test.p", "[]", "k")
+		at := second.Header().Get("Location")
+		if second.Code != http.StatusConflict || callIn(t, do(g, http.MethodGet, at, nil)).State != "pending" {
+			t.Fatalf("%d %s, want 409 and a pending call", second.Code, second.Body)
+		}
+		if w := do(g, http.MethodDelete, at, nil); w.Code != http.StatusAccepted || callIn(t, w).State != "canceling" {
+			t.Errorf("DELETE: %d %s", w.Code, w.Body)
+		}
+		take <- struct{}{}
+		if w := <-first; w.Code != 499 {
+			t.Errorf("the call was answered with %d %s, want 499", w.Code, w.Body)
+		}
+		if len(r.calls) != 1 || len(r.canceled) != 1 {
+			t.Errorf("%d CALLs and %d CANCELs, want one each", len(r.calls), len(r.canceled))
+		}
+	})
 }
 
 // TestOwnCalls: a call is its principal's alone.

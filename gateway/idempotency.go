@@ -109,14 +109,15 @@ func (g *Gateway) answerAgain(w http.ResponseWriter, r *http.Request, q *request
 			"this Idempotency-Key came with another body or content type before; take a new one for a new request")
 	}
 	location := callsPath + "/" + k.id
-	select {
-	case <-k.over:
-	default:
+	switch {
+	case !k.isOver():
 		p := problem.New(http.StatusConflict, uriKeyInUse,
 			"the call of this Idempotency-Key is "+k.status().State.String()+"; its answer will be at "+location+"/result").
 			Unknown().RetryAfter(1).With("Location", location)
 		p.Instance = location
 		return p
+	case !k.holds():
+		return g.callClaimed(w, r, q, made) // it let go of the key meanwhile
 	}
 	w.Header().Set("Idempotency-Replayed", "true")
 	if !q.out.streams() || q.prefer.async {
@@ -127,5 +128,5 @@ func (g *Gateway) answerAgain(w http.ResponseWriter, r *http.Request, q *request
 	if err != nil {
 		return err
 	}
-	return g.serveEvents(w, r, k, q, t, false)
+	return g.serveEvents(w, r, k, q, t, true)
 }

@@ -15,8 +15,12 @@ import (
 // again after its connection broke (?resume=), or never to have the same call
 // made twice (Idempotency-Key).
 func (g *Gateway) callKept(w http.ResponseWriter, r *http.Request, q *request, body []byte) error {
+	return g.callClaimed(w, r, q, g.newClaim(recordOf(w), r, q, body))
+}
+
+// callClaimed is callKept for the claim that the request makes; nil if none.
+func (g *Gateway) callClaimed(w http.ResponseWriter, r *http.Request, q *request, made *claim) error {
 	rec := recordOf(w)
-	made := g.newClaim(rec, r, q, body)
 	if made != nil {
 		if holder := g.kept.holder(made.scope); holder != nil {
 			return g.answerAgain(w, r, q, holder, made)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -114,7 +115,8 @@ func (t *tail) wake() {
 
 // serveEvents writes what t reads, as q has it. The first answer to a call
 // holds its status back, so that an early error has its own. Whatever ends the
-// reading before the call has ended cuts the answer off.
+// reading before the call has ended cuts the answer off, but for the end of the
+// gateway, which is told.
 func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request, k *keptCall, q *request, t *tail, first bool) error {
 	k.attend()
 	defer k.depart()
@@ -131,7 +133,11 @@ func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request, k *keptCal
 	} else {
 		o.commit(o.opened())
 	}
-	return o.replay(ctx, t)
+	err := o.replay(ctx, t)
+	if errors.Is(err, errShutdown) && o.tell(err) {
+		return nil // the call ends with the gateway; nobody can come back to it
+	}
+	return err
 }
 
 // resumeEvents is serveEvents for a client that has the events up to after.

@@ -182,6 +182,42 @@ func TestResumeWaits(t *testing.T) {
 	})
 }
 
+// TestResumeErrors: an early error has its own status, and one of a stream that
+// has begun is an event, as without ?resume=.
+func TestResumeErrors(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, false)
+	s.serve(t, "test.early", func(c *callee, inv *wamp.Invocation) { c.fail(inv.Request, "com.example.gone") })
+	s.serve(t, "test.late", func(c *callee, inv *wamp.Invocation) {
+		c.yield(inv.Request, true, "[1]")
+		c.fail(inv.Request, "com.example.gone")
+	})
+	for _, key := range []string{"k", "k"} { // the second time it is replayed
+		w := keyed(s.gateway, "/call/test.early?stream=sse&resume=30s", "[]", key)
+		if d := problemIn(t, w, w.Body.Bytes()); w.Code != http.StatusGone || d.Error != "com.example.gone" {
+			t.Errorf("an early error: %d %s", w.Code, w.Body)
+		}
+		w = keyed(s.gateway, "/call/test.late?stream=sse&resume=30s", "[]", key)
+		if body := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(body, "event: error\n") || !strings.Contains(body, `"status":410`) {
+			t.Errorf("a late error: %d %s", w.Code, body)
+		}
+	}
+}
+
+// TestShutdownIsTold: readers of events hear that the gateway ends.
+func TestShutdownIsTold(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, false)
+	s.serve(t, "test.p", func(c *callee, inv *wamp.Invocation) { c.yield(inv.Request, true, "[1]") })
+	r := s.events(t, s.client(t, false), http.MethodPost, "/call/test.p?resume=30s", "")
+	for r.name != "progress" && r.next() {
+	}
+	s.stop(t)
+	if !r.next() || r.name != "error" || !strings.Contains(r.data, "wamp.close.system_shutdown") {
+		t.Errorf("got %s %s, want an error that tells of the shutdown", r.name, r.data)
+	}
+}
+
 // TestResumeOverflows: a callee that cannot be held back ends the call of a
 // client that is away.
 func TestResumeOverflows(t *testing.T) {
