@@ -27,7 +27,9 @@ type keptCall struct {
 	owner   principalKey
 	request request       // without payload
 	origin  *http.Request // without body: what the answer and the log need of it; nil when it ended
+	arrived time.Time     // its request
 	created time.Time
+	in      int64         // bytes of its request's body
 	claim   *claim        // nil without Idempotency-Key
 	free    bool          // no client needs to be there
 	grace   time.Duration // else: for how long none has to
@@ -202,7 +204,7 @@ func (k *keptCall) keep(e event) {
 			k.append(event{kind: eventAcknowledged, notes: e.notes})
 		}
 		others := *e.notes
-		others.acknowledged = false
+		others.asked, others.acknowledged = false, false
 		e.notes = &others
 	}
 	if e.kind != eventAcknowledged {
@@ -351,7 +353,7 @@ const keptOverhead = 2 << 10
 // its place, and lets the world know.
 func (k *keptCall) end(e event, err error) {
 	answer := &keptAnswer{header: make(http.Header)}
-	rec := &record{ResponseWriter: answer, started: k.created}
+	rec := &record{ResponseWriter: answer, started: k.arrived, in: k.in}
 	rec.began(k.call)
 	conclusive := err == nil && conclusive(e)
 	failed := k.write(rec, e, err)
@@ -360,6 +362,7 @@ func (k *keptCall) end(e event, err error) {
 		k.answer.body, k.answerGone = nil, true
 		k.mu.Unlock()
 	}
+	rec.events = int(k.status().Events) - 1 //nolint:gosec // of one call; the final one is no progress
 	k.gateway.log(k.origin, rec)
 	k.origin = nil
 }
@@ -385,7 +388,7 @@ func (k *keptCall) write(rec *record, e event, err error) *problem.Problem {
 	switch {
 	case err == nil:
 		rec.dealt = took
-		c.timing = serverTiming(0, took)
+		c.timing = serverTiming(k.created.Sub(k.arrived), took)
 	case known && !errors.Is(err, errIdle):
 		rec.failed(0, err) // the session is gone, and the call with it
 	default:

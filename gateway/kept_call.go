@@ -32,6 +32,7 @@ func (g *Gateway) callClaimed(w http.ResponseWriter, r *http.Request, q *request
 	}
 	c.inbox.latest = q.latest
 	k := g.newKept(r, q, c, g.ownerOf(rec.who), made)
+	k.arrived, k.in = rec.started, rec.in
 	if holder, err := g.kept.add(k); holder != nil || err != nil {
 		c.close()
 		if err != nil {

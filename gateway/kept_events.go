@@ -188,6 +188,7 @@ func (o *streamOut) replayReady(ctx context.Context, t *tail) error {
 			o.ended = true
 			return o.replayFailure(e.failure)
 		}
+		o.call.noted(e.notes)
 		if err := o.event(e.event); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -180,6 +181,52 @@ func TestResumeWaits(t *testing.T) {
 			t.Errorf("then came %s %s, want the result", r.name, r.data)
 		}
 	})
+}
+
+// TestResumeLooksAlike: a stream that can be gone on with is the same to the
+// byte as one that cannot.
+func TestResumeLooksAlike(t *testing.T) {
+	t.Parallel()
+	progress := func(c incoming, details wamp.ResultDetails, args string) {
+		details.Progress = true
+		c.push(&wamp.Result{Request: c.Request, Details: details, Payload: jsonPayload(args, "")})
+	}
+	g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{
+		"test.count": func(c incoming) {
+			progress(c, wamp.ResultDetails{}, "[1]")
+			c.result(jsonPayload("", `{"a":"b"}`))
+		},
+		"test.receipt": func(c incoming) {
+			progress(c, wamp.ResultDetails{Acknowledged: true}, "")
+			progress(c, wamp.ResultDetails{}, "[1]")
+			c.result(wamp.Payload{})
+		},
+		"test.late_receipt": func(c incoming) {
+			progress(c, wamp.ResultDetails{Acknowledged: true}, "[1]")
+			progress(c, wamp.ResultDetails{Acknowledged: true}, "[2]")
+			c.fail("com.example.gone", wamp.OriginCallee, wamp.Payload{})
+		},
+		"test.opaque": func(c incoming) {
+			progress(c, wamp.ResultDetails{Passthru: &wamp.Passthru{Scheme: "x_y"}}, `["secret"]`)
+			c.result(wamp.Payload{})
+		},
+	}}, nil)
+	for _, path := range []string{"count?", "receipt?trust=acknowledged&", "receipt?", "late_receipt?trust=acknowledged&", "opaque?"} {
+		for _, form := range []string{"stream=sse", "stream=ndjson"} {
+			var bodies [2]string
+			var headers [2]http.Header
+			for i, more := range []string{"", "&resume=1s"} {
+				w := post(g, "/call/test."+path+form+more, "")
+				id := w.Header().Get("Wamp-Call-Id")
+				bodies[i], headers[i] = strings.ReplaceAll(w.Body.String(), id, "c_x"), w.Result().Header
+				headers[i].Del("Wamp-Call-Id")
+				headers[i].Del("Server-Timing")
+			}
+			if bodies[0] != bodies[1] || !maps.EqualFunc(headers[0], headers[1], slices.Equal) {
+				t.Errorf("%s%s:\n%v %s\nwith resume:\n%v %s", path, form, headers[0], bodies[0], headers[1], bodies[1])
+			}
+		}
+	}
 }
 
 // TestResumeErrors: an early error has its own status, and one of a stream that
