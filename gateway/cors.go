@@ -11,7 +11,7 @@ import (
 // What pages of allowed origins may send and see. Credentials that a browser
 // adds by itself are not among it.
 const (
-	corsMethods = "DELETE, GET, HEAD, POST, QUERY"
+	corsMethods = "DELETE, GET, HEAD, PATCH, POST, PUT, QUERY"
 	corsHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, Traceparent, Tracestate, Wamp-Seq, X-API-Key"
 	corsExpose  = "Idempotency-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, " +
 		"Wamp-Call-Id, Wamp-Error, Wamp-Error-Source, Wamp-Result, Wamp-Retry, Wamp-Seq, Wamp-Timeout, WWW-Authenticate"

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
@@ -146,6 +148,7 @@ func TestImportedArguments(t *testing.T) {
 		{"left-out body", "PUT", "/api/pets/1", "", "", 204, ""},
 		{"bytes", "POST", "/api/pets/7/photo.png", "image/png", "\x00\xff", 200, `{"body":"\u0000AP8=","id":7,"kind":"png"}`},
 		{"text", "POST", "/api/pets/7/photo.jpg", "text/plain", `"hi"`, 200, `{"body":"\"hi\"","id":7,"kind":"jpg"}`},
+		{"needless escapes", "GET", "/api/p%65ts?limit=1", "", "", 200, `{"limit":1}`},
 		{"status", "DELETE", "/api/pets/7", "", "", 202, ""},
 		{"head", "HEAD", "/api/pets?limit=1", "", "", 200, "{\"limit\":1}"},
 	}
@@ -353,5 +356,79 @@ func TestImportedSafe(t *testing.T) {
 	}
 	if w := send(g, "GET", "/call/pets.list", ""); w.Code != 204 {
 		t.Errorf("after: %d", w.Code)
+	}
+}
+
+const feed = `
+openapi: 3.1.0
+paths:
+  /feeds/{name}:
+    post:
+      x-wamp-procedure: feeds.push
+      parameters: [{name: name, in: path, required: true, schema: {type: string}}]
+      requestBody: {content: {application/x-ndjson: {schema: {type: object, required: [n]}}, application/octet-stream: {}}}
+      responses: {"200": {description: ok}}
+    get:
+      x-wamp-procedure: feeds.watch
+      parameters: [{name: name, in: path, required: true, schema: {type: string}}]
+      responses: {"200": {description: ok, content: {application/json: {}}}}
+`
+
+// TestImportedStreams sends a stream to an operation, item by item, and gets
+// one from another.
+func TestImportedStreams(t *testing.T) {
+	t.Parallel()
+	var chunks []string
+	r := &realm{procedures: map[wamp.URI]procedure{
+		"feeds.push": func(c incoming) {
+			chunks = append(chunks, string(c.Payload.Kwargs))
+			if !c.Options.Progress {
+				c.result(wamp.Payload{Serializer: wamp.JSON, Args: []byte(`["done"]`)})
+			}
+		},
+		"feeds.watch": func(c incoming) {
+			c.push(&wamp.Result{Request: c.Request, Details: wamp.ResultDetails{Progress: true}, Payload: wamp.Payload{Serializer: wamp.JSON, Kwargs: c.Payload.Kwargs}})
+			c.result(wamp.Payload{Serializer: wamp.JSON, Args: []byte(`[2]`)})
+		},
+	}}
+	g := newGateway(t, r, func(cfg *gateway.Config) { cfg.KillGrace = time.Millisecond })
+	if err := g.SetImports([]gateway.Import{imported(t, "feed", "/api", feed, openapi.Mapping{}, gateway.AnswersUnchecked)}); err != nil {
+		t.Fatal(err)
+	}
+	w := send(g, "POST", "/api/feeds/a", "{\"n\":1}\n{\"n\":2}\n", "Content-Type", "application/x-ndjson")
+	if w.Code != 200 || w.Body.String() != "\"done\"\n" {
+		t.Errorf("a stream in: %d %s", w.Code, w.Body)
+	}
+	if got := strings.Join(chunks, " "); got != `{"name":"a"} {"n":1} {"n":2} ` {
+		t.Errorf("the callee got %s", got)
+	}
+	w = send(g, "POST", "/api/feeds/a", "{\"n\":1}\n{\"m\":2}\n", "Content-Type", "application/x-ndjson")
+	if w.Code != 400 || !strings.Contains(w.Body.String(), `"detail":"frame 2: the request is not as POST /feeds/{name} describes it"`) || !strings.Contains(w.Body.String(), `"errors":[{"pointer":"/n","detail":"is missing"}]`) {
+		t.Errorf("a wrong item: %d %s", w.Code, w.Body)
+	}
+	w = send(g, "GET", "/api/feeds/a", "", "Accept", "text/event-stream")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "event: progress\n") || !strings.Contains(w.Body.String(), `data: {"kwargs":{"name":"a"}}`) || !strings.Contains(w.Body.String(), "event: result\n") {
+		t.Errorf("a stream out: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestImportedHangUp cancels the call of an operation whose client leaves.
+func TestImportedHangUp(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	r := &realm{procedures: map[wamp.URI]procedure{"feeds.watch": func(incoming) { leave() }}}
+	g := newGateway(t, r, func(cfg *gateway.Config) { cfg.KillGrace = time.Millisecond })
+	if err := g.SetImports([]gateway.Import{imported(t, "feed", "/api", feed, openapi.Mapping{}, gateway.AnswersUnchecked)}); err != nil {
+		t.Fatal(err)
+	}
+	request := httptest.NewRequest("GET", "/api/feeds/a", nil).WithContext(ctx)
+	func() {
+		defer func() { _ = recover() }() // how an answer is cut off
+		g.ServeHTTP(httptest.NewRecorder(), request)
+	}()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.canceled) != 1 || r.canceled[0].Mode != wamp.CancelKill {
+		t.Errorf("canceled: %+v, want one, by kill", r.canceled)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -183,6 +184,30 @@ func patternOf(path string) string {
 	}
 }
 
+// plainPath writes an escaped path without escapes that it does not need, which
+// mean the same (RFC 3986, section 2.3).
+func plainPath(path string) string {
+	if !strings.Contains(path, "%") {
+		return path
+	}
+	b := make([]byte, 0, len(path))
+	for i := 0; i < len(path); i++ {
+		if path[i] == '%' && i+2 < len(path) {
+			c, err := strconv.ParseUint(path[i+1:i+3], 16, 8)
+			if err == nil && strings.IndexByte(unreserved, byte(c)) >= 0 {
+				b = append(b, byte(c))
+				i += 2
+				continue
+			}
+		}
+		b = append(b, path[i])
+	}
+	return string(b)
+}
+
+// unreserved are the characters that never need an escape.
+const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
 // find returns the route of a request and what stands for the parameters of
 // its path, still escaped; nil if there is none.
 func (t *imports) find(method, path string) (rt *importedRoute, parameters []string) {
@@ -229,7 +254,7 @@ func (g *Gateway) elsewhere(w http.ResponseWriter, r *http.Request) error {
 	if t == nil {
 		return g.notFound(w, r)
 	}
-	path := r.URL.EscapedPath()
+	path := plainPath(r.URL.EscapedPath())
 	rt, parameters := t.find(r.Method, path)
 	if rt == nil {
 		if methods := t.allowed(path); methods != nil {
