@@ -83,6 +83,7 @@ type loader struct {
 	faults  Faults
 
 	shapes map[string]*Shape // of schemas that were looked at, by pointer
+	left   int               // schemas that the shape in the making may still have
 }
 
 func (l *loader) fault(pointer, format string, args ...any) {

@@ -156,3 +156,20 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestLint tells of what is against the rules and can be served all the same.
+func TestLint(t *testing.T) {
+	t.Parallel()
+	got := openapi.Lint(t.Context(), "doc", []byte(`{"openapi":"3.1.0","paths":{"/a/{b}":{"get":{}},"/c":{"get":{"operationId":"x","responses":{}}},"/d":{"get":{"operationId":"x"}}}}`)).Error()
+	for _, want := range []string{"doc: invalid info: ", `/a/{b} must define`, `"x"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+	if faults := openapi.Lint(t.Context(), "doc", []byte(`{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{}}`)); len(faults) > 0 {
+		t.Errorf("of a good one: %v", faults)
+	}
+	if faults := openapi.Lint(t.Context(), "doc", []byte(`{`)); len(faults) != 1 {
+		t.Errorf("of none: %v", faults)
+	}
+}

@@ -12,12 +12,23 @@ import (
 
 // A Sampler makes values that fit the schemas of a document: examples where
 // there are any, and made-up ones otherwise. What it makes of the same schema
-// is always the same. Schemas that demand more than it understands, such as
+// is always the same, and many goroutines may ask for it. Schemas that demand more than it understands, such as
 // several patterns at once, may refuse what it makes.
 type Sampler struct {
 	tree    map[string]any
 	request bool // leaves out what is read-only, instead of what is write-only
 	minimal bool // leaves out what is not required, and looks at no examples
+	left    int  // values that the sample in the making may still have
+}
+
+// maxSample is how many values, and parts of schemas, a sample is made of.
+const maxSample = 20_000
+
+// begun returns a sampler for one sample.
+func (s *Sampler) begun() *Sampler {
+	one := *s
+	one.left = maxSample
+	return &one
 }
 
 // NewSampler returns a sampler of what the operations of a document answer.
@@ -41,7 +52,7 @@ func (s *Sampler) Schema(pointer string) any {
 	if !ok {
 		return nil
 	}
-	return s.value(schema, 0)
+	return s.begun().value(schema, 0)
 }
 
 // Content returns a value for the content at a JSON pointer, that is for the
@@ -67,7 +78,7 @@ func (s *Sampler) Content(pointer string) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	return s.value(schema, 0), true
+	return s.begun().value(schema, 0), true
 }
 
 // Answer returns what the operation answers when all goes well; false if it
@@ -100,7 +111,7 @@ func (s *Sampler) follow(schema any) any {
 // value makes a value for a schema.
 func (s *Sampler) value(schema any, depth int) any {
 	object, ok := s.follow(schema).(map[string]any)
-	if !ok || depth > sampleDepth {
+	if s.left--; !ok || depth > sampleDepth || s.left < 0 {
 		return nil
 	}
 	object = s.whole(object, depth)
@@ -162,7 +173,7 @@ func (s *Sampler) whole(schema map[string]any, depth int) map[string]any {
 			parts = append(parts, forms[0])
 		}
 	}
-	if len(parts) == 0 || depth > sampleDepth {
+	if s.left -= len(parts); len(parts) == 0 || depth > sampleDepth || s.left < 0 {
 		return schema
 	}
 	merged := map[string]any{}

@@ -58,6 +58,8 @@ type Shape struct {
 const (
 	maxShape   = 9
 	shapeLevel = 4 // what one level of values counts
+
+	maxShapeParts = 20_000 // schemas that one shape is made of
 )
 
 // shape returns that of a schema.
@@ -67,6 +69,7 @@ func (l *loader) shape(schema node) *Shape {
 	}
 	s := &Shape{Open: true}
 	l.shapes[schema.at] = s // also for schemas that hold themselves
+	l.left = maxShapeParts
 	l.collect(s, schema, 0)
 	return s
 }
@@ -75,7 +78,7 @@ func (l *loader) shape(schema node) *Shape {
 func (l *loader) collect(s *Shape, schema node, depth int) {
 	schema = l.follow(schema)
 	object, ok := schema.v.(map[string]any)
-	if !ok || depth > maxShape {
+	if l.left--; !ok || depth > maxShape || l.left < 0 {
 		return
 	}
 	s.Kinds |= typesOf(object)

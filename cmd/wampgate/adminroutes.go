@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	problems "github.com/wampgate/wampgate/gateway/problem"
@@ -66,6 +67,9 @@ func adminProblem(err error) *problems.Problem {
 
 // maxAdminFaults is how many faults of a document an answer tells.
 const maxAdminFaults = 100
+
+// documentTime is how long a document may take to arrive.
+const documentTime = time.Minute
 
 // An importJSON is a document in an answer.
 type importJSON struct {
@@ -147,6 +151,7 @@ func (i *importer) accept(w http.ResponseWriter, r *http.Request) error {
 	if text := spec.fault(); text != "" {
 		return errors.New(text)
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(documentTime)) // all servers of ours know deadlines
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, openapi.MaxDocument))
 	var tooLarge *http.MaxBytesError
 	switch {

@@ -24,6 +24,7 @@ type openapiCheckCommand struct {
 	Body      string `default:"merge" enum:"merge,whole" help:"Whether the members of a body that is an object are keyword arguments, or it is one: ${enum}."`
 	Prefix    string `default:"/api" placeholder:"PATH" help:"What its paths begin with."`
 	Callees   bool   `help:"Ask a gateway, as with --url, and list the operations without a callee."`
+	Strict    bool   `help:"Also list what is against the rules of OpenAPI, though it can be served."`
 	Quiet     bool   `short:"q" help:"Leave warnings out."`
 
 	metaOptions
@@ -34,7 +35,7 @@ func (*openapiCheckCommand) Help() string {
 	return `All faults are listed, each with line and JSON pointer; the exit code is 1 if
 there is one. With --url or --callees a gateway is asked for the operations
 without a callee that the session may know of; the exit code is 1 if there are
-any. Schemas of answers are checked as well.`
+any, and so it is if --strict finds something.`
 }
 
 // Run reads the document as a gateway would.
@@ -59,12 +60,24 @@ func (c *openapiCheckCommand) Run(ctx context.Context, kctx *kong.Context, p *pr
 			}
 		}
 	}
+	var broken openapi.Faults
+	if c.Strict {
+		broken = openapi.Lint(ctx, c.File, text)
+	}
+	for _, f := range broken {
+		if _, err := fmt.Fprintln(p.Stdout, "rule:", f); err != nil {
+			return err
+		}
+	}
 	_, err = fmt.Fprintf(p.Stdout, "%s: OpenAPI %s, %q %s: %d operations to serve, %d without a procedure, %d warnings\n",
 		c.File, doc.OpenAPI, doc.Title, doc.Version, len(doc.Operations), len(doc.Skipped), len(doc.Warnings))
-	if err != nil || !c.Callees && !urlGiven(kctx) {
-		return err
+	if err == nil && (c.Callees || urlGiven(kctx)) {
+		err = c.callees(ctx, p, doc)
 	}
-	return c.callees(ctx, p, doc)
+	if err == nil && len(broken) > 0 {
+		return &exitError{exitFailed, fmt.Errorf("the document breaks rules of OpenAPI: %d", len(broken))}
+	}
+	return err
 }
 
 // urlGiven reports whether the command line names a gateway.

@@ -18,6 +18,8 @@ func TestOpenapiCheck(t *testing.T) {
 	}{
 		"as it stands":     {[]string{pets}, exitOK, `OpenAPI 3.0.3, "Pets" 1: 1 operations to serve, 1 without a procedure, 0 warnings`},
 		"with a procedure": {[]string{"--procedure", "demo", pets}, exitOK, "2 operations to serve, 0 without a procedure"},
+		"strict":           {[]string{"--strict", pets}, exitOK, "0 warnings"},
+		"broken rule":      {[]string{"--strict", document(t, "rule.yaml", strings.Replace(petsDocument, "title: Pets, ", "", 1))}, exitFailed, "rule.yaml: invalid info"},
 		"reserved":         {[]string{"--prefix", "api", pets}, exitUsage, `"api" is not the beginning of a path`},
 		"not there":        {[]string{pets + ".not"}, exitFailed, "no such file"},
 		"faults": {
