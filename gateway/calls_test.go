@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -204,6 +202,37 @@ func TestRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// TestCallOfLostSession: a session that ends before it takes the call is told
+// of at once.
+func TestCallOfLostSession(t *testing.T) {
+	t.Parallel()
+	r := &realm{procedures: map[wamp.URI]procedure{"test.echo": echo}}
+	g := newGateway(t, r, nil)
+	post(g, "/call/test.echo", "")
+	r.mu.Lock()
+	r.sessions[0].left = true
+	r.mu.Unlock()
+	w := post(g, "/call/test.echo", "", async...)
+	if d := problemIn(t, w, w.Body.Bytes()); w.Code != 503 || d.Retry != "safe" {
+		t.Errorf("%d %s, want 503 that is safe to retry", w.Code, w.Body)
+	}
+}
+
+// TestCallPanics: a panic while an answer is written ends that call, and no
+// other.
+func TestCallPanics(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo}}, func(cfg *gateway.Config) {
+		cfg.Nearest = func(wamp.URI) (wamp.URI, bool) { panic("nearest") }
+	})
+	if w := post(g, "/call/test.none", "", async...); w.Code != 500 {
+		t.Errorf("%d %s, want 500", w.Code, w.Body)
+	}
+	if c := waitFor(t, g, detach(t, g, "/call/test.echo", "")); c.State != "done" {
+		t.Errorf("another call is %+v", c)
+	}
+}
+
 // TestDetachedIgnoresHangUp: a client that waits for a detached call may leave.
 func TestDetachedIgnoresHangUp(t *testing.T) {
 	t.Parallel()
@@ -396,148 +425,6 @@ func TestOwnCalls(t *testing.T) {
 	}
 }
 
-// TestRetention: ended calls are forgotten when their time is over, running
-// ones never.
-func TestRetention(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo, "test.silent": silent}}, nil)
-		first := detach(t, g, "/call/test.echo", "[1]", "Content-Type", jsonType)
-		pass(time.Minute)
-		second := detach(t, g, "/call/test.echo", "[2]", "Content-Type", jsonType)
-		running := detach(t, g, "/call/test.silent?timeout=1h", "")
-		want := func(after time.Duration, path string, status int) {
-			t.Helper()
-			pass(after)
-			synctest.Wait()
-			if w := do(g, http.MethodGet, path, nil); w.Code != status {
-				t.Errorf("GET %s: %d %s, want %d", path, w.Code, w.Body, status)
-			}
-		}
-		want(9*time.Minute-time.Second, first, 200)
-		want(2*time.Second, first, 404)
-		want(0, first+"/result", 404)
-		if w := do(g, http.MethodDelete, first, nil); w.Code != 404 {
-			t.Errorf("DELETE of what is forgotten: %d, want 404", w.Code)
-		}
-		want(0, second+"/result", 200)
-		want(time.Minute, second, 404)
-		want(time.Minute, running, 200)
-	})
-}
-
-// TestKeptLimits: who has as many calls as he may loses the oldest that ended;
-// if none has, he must wait.
-func TestKeptLimits(t *testing.T) {
-	t.Parallel()
-	g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo, "test.silent": silent}}, func(cfg *gateway.Config) {
-		cfg.MaxKeptCalls, cfg.MaxKeptBytesPerPrincipal = 3, 3*2048+6000 // each counts for 2 KiB at least
-	})
-	call := func(body string) string {
-		at := detach(t, g, "/call/test.echo", body, "Content-Type", jsonType)
-		waitFor(t, g, at)
-		return at
-	}
-	want := func(at string, status int) {
-		t.Helper()
-		if w := do(g, http.MethodGet, at, nil); w.Code != status {
-			t.Errorf("GET %s: %d, want %d", at, w.Code, status)
-		}
-	}
-	first, second := call("[1]"), call("[2]")
-	large := call(`["` + strings.Repeat("x", 2000) + `"]`) // its event and its answer: some 4,000 bytes
-	want(first, 200)
-	detach(t, g, "/call/test.silent", "")
-	want(first, 404)
-	want(second, 200)
-	larger := call(`["` + strings.Repeat("y", 2500) + `"]`)
-	want(second, 404)
-	want(large, 404)
-	want(larger+"/result", 200)
-	huge := call(`["` + strings.Repeat("z", 10_000) + `"]`)
-	want(larger, 200)
-	if w := do(g, http.MethodGet, huge+"/result", nil); w.Code != 410 || !strings.Contains(w.Body.String(), "gateway.error.result_not_kept") {
-		t.Errorf("result of what is larger than the limit: %d %s, want 410", w.Code, w.Body)
-	}
-	detach(t, g, "/call/test.silent", "")
-	detach(t, g, "/call/test.silent", "")
-	w := post(g, "/call/test.echo", "", async...)
-	if d := problemIn(t, w, w.Body.Bytes()); w.Code != 429 || d.Retry != "safe" || w.Header().Get("Retry-After") == "" {
-		t.Errorf("one more than may run: %d %s, want 429", w.Code, w.Body)
-	}
-	if w := post(g, "/call/test.echo", ""); w.Code != 204 {
-		t.Errorf("a call that is answered at once: %d %s, want 204", w.Code, w.Body)
-	}
-}
-
-// TestKeptTotal: all principals together have a limit as well.
-func TestKeptTotal(t *testing.T) {
-	t.Parallel()
-	g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.echo": echo}}, func(cfg *gateway.Config) {
-		cfg.Authenticate, cfg.MaxKeptBytes = bouncer(t, nil), 5000
-	})
-	robot := []string{"Authorization", "Bearer " + theKey, "Content-Type", jsonType}
-	joe := []string{"Authorization", "Basic am9lOnBhc3M=", "Content-Type", jsonType}
-	body := `["` + strings.Repeat("x", 400) + `"]`
-	first := detach(t, g, "/call/test.echo", body, robot...)
-	waitFor(t, g, first, robot...)
-	waitFor(t, g, detach(t, g, "/call/test.echo", body, joe...), joe...)
-	if w := do(g, http.MethodGet, first, nil, robot...); w.Code != 404 {
-		t.Errorf("the oldest of all: %d, want 404", w.Code)
-	}
-}
-
-// TestCloseEndsCalls: calls that nobody waits for end with the gateway.
-func TestCloseEndsCalls(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log logbook
-		g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.silent": silent}}, log.use)
-		at := detach(t, g, "/call/test.silent", "")
-		g.Close()
-		if c := callIn(t, do(g, http.MethodGet, at, nil)); c.State != "failed" || c.Status != 503 {
-			t.Errorf("the call is %+v, want failed with 503", c)
-		}
-		if line := log.last(); !strings.Contains(line, "path=/calls/c_") {
-			t.Errorf("the last line of the log is %s", line)
-		}
-		if w := post(g, "/call/test.silent", "", async...); w.Code != 503 {
-			t.Errorf("after the end: %d %s, want 503", w.Code, w.Body)
-		}
-	})
-}
-
-// TestShutdownLingers: a server that ends gives calls that go on without a
-// request the time that requests have.
-func TestShutdownLingers(t *testing.T) {
-	t.Parallel()
-	for took, want := range map[time.Duration]string{3 * time.Second: "done", 30 * time.Second: "failed"} {
-		t.Run(want, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				slow, answer := held(returns(`["done"]`, ""))
-				g := newGateway(t, &realm{procedures: map[wamp.URI]procedure{"test.p": slow}}, nil)
-				server := gateway.NewServer(gateway.ServerConfig{
-					Handler: g, Log: slog.New(slog.DiscardHandler), Drain: 10 * time.Second, Linger: g.Linger, Goodbye: func(context.Context) { g.Close() },
-				})
-				at := detach(t, g, "/call/test.p", "")
-				time.AfterFunc(took, answer)
-				start := time.Now()
-				if err := server.Shutdown(t.Context()); err != nil {
-					t.Error(err)
-				}
-				if lasted := time.Since(start); lasted != min(took, 10*time.Second) {
-					t.Errorf("the shutdown lasted %v, the call %v", lasted, took)
-				}
-				if c := callIn(t, do(g, http.MethodGet, at, nil)); c.State != want {
-					t.Errorf("the call is %+v, want %s", c, want)
-				}
-				pass(took)
-			})
-		})
-	}
-}
-
 // TestDetachedTimeout: a call that nobody waits for ends by its timeout.
 func TestDetachedTimeout(t *testing.T) {
 	t.Parallel()
@@ -555,76 +442,6 @@ func TestDetachedTimeout(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", want, strings.Join(log.lines, ""))
 		}
 	})
-}
-
-// durable is a store of calls elsewhere.
-type durable struct{ state gateway.CallState }
-
-func (d *durable) status() gateway.CallStatus {
-	return gateway.CallStatus{ID: "d_1", Procedure: "test.order", State: d.state, Created: time.Unix(1, 0)}
-}
-
-func (d *durable) List(context.Context, wamp.Identity, int) ([]gateway.CallStatus, error) {
-	return []gateway.CallStatus{d.status()}, nil
-}
-
-func (d *durable) Find(_ context.Context, _ wamp.Identity, id string) (gateway.CallStatus, error) {
-	switch id {
-	case "d_1":
-		return d.status(), nil
-	case "d_down":
-		return gateway.CallStatus{}, io.ErrUnexpectedEOF
-	}
-	return gateway.CallStatus{}, gateway.ErrNoSuchCall
-}
-
-func (d *durable) Await(ctx context.Context, who wamp.Identity, id string) (gateway.CallStatus, error) {
-	<-ctx.Done()
-	return d.Find(ctx, who, id)
-}
-
-func (d *durable) Outcome(context.Context, wamp.Identity, string) (gateway.CallOutcome, error) {
-	if d.state == gateway.CallFailed {
-		return gateway.CallOutcome{Error: "com.example.gone", Payload: jsonPayload(`["sold"]`, "")}, nil
-	}
-	return gateway.CallOutcome{Payload: jsonPayload(`["ok"]`, "")}, nil
-}
-
-func (d *durable) Cancel(context.Context, wamp.Identity, string, wamp.CancelMode) (gateway.CallStatus, error) {
-	d.state = gateway.CallCanceling
-	return d.status(), nil
-}
-
-// TestDurableCalls: calls that are kept elsewhere are found under /calls, too.
-func TestDurableCalls(t *testing.T) {
-	t.Parallel()
-	d := &durable{state: gateway.CallRunning}
-	g := newGateway(t, &realm{}, func(cfg *gateway.Config) { cfg.Durable = d })
-	tests := []struct {
-		state        gateway.CallState
-		method, path string
-		status       int
-		words        string
-	}{
-		{gateway.CallRunning, "GET", "/calls", 200, `{"id":"d_1","procedure":"test.order","state":"running"`},
-		{gateway.CallRunning, "GET", "/calls/d_1", 200, `"created":"1970-01-01T00:00:01.000Z"`},
-		{gateway.CallRunning, "GET", "/calls/d_1?wait=1ms", 200, `"state":"running"`},
-		{gateway.CallRunning, "GET", "/calls/d_1/result", 409, "gateway.error.call_running"},
-		{gateway.CallDone, "GET", "/calls/d_1/result", 200, `"ok"`},
-		{gateway.CallFailed, "GET", "/calls/d_1/result", 410, `"detail":"sold"`},
-		{gateway.CallRunning, "DELETE", "/calls/d_1?mode=skip", 202, `"state":"canceling"`},
-		{gateway.CallDone, "DELETE", "/calls/d_1", 204, ""},
-		{gateway.CallRunning, "GET", "/calls/d_1/events", 404, "has no events"},
-		{gateway.CallRunning, "POST", "/calls/d_1/input", 409, "takes no more items"},
-		{gateway.CallRunning, "GET", "/calls/d_2", 404, "gateway.error.not_found"},
-		{gateway.CallRunning, "GET", "/calls/d_down", 503, "cannot be reached"},
-	}
-	for _, tt := range tests {
-		d.state = tt.state
-		if w := do(g, tt.method, tt.path, nil); w.Code != tt.status || !strings.Contains(w.Body.String(), tt.words) {
-			t.Errorf("%s %s of a call that is %v: %d %s, want %d with %s", tt.method, tt.path, tt.state, w.Code, w.Body, tt.status, tt.words)
-		}
-	}
 }
 
 // TestCallsRefused shows requests that are not understood.
@@ -660,6 +477,9 @@ func TestCallsRefused(t *testing.T) {
 		if w := do(g, tt.method, tt.path, nil); w.Code != tt.status || !strings.Contains(w.Body.String(), tt.words) {
 			t.Errorf("%s %s: %d %s, want %d with %q", tt.method, tt.path, w.Code, w.Body, tt.status, tt.words)
 		}
+	}
+	if w := post(g, "/call/test.silent?resume=1s&stream=sse", "", async...); w.Code != 400 || !strings.Contains(w.Body.String(), "is not needed") {
+		t.Errorf("resume of what needs no client: %d %s, want 400", w.Code, w.Body)
 	}
 	if allow := do(g, "PUT", at, nil).Header().Get("Allow"); allow != "DELETE, GET, HEAD, OPTIONS" {
 		t.Errorf("Allow: %s", allow)

@@ -185,12 +185,11 @@ func (o *streamOut) replayReady(ctx context.Context, t *tail) error {
 		}
 		o.seq = n - 1
 		if e.failure != nil {
-			o.ended = true
 			return o.replayFailure(e.failure)
 		}
 		o.call.noted(e.notes)
 		if err := o.event(e.event); err != nil {
-			return err
+			return o.replayFailure(err) // it has no form here, and would have none the next time
 		}
 		if len(o.buf) < flushSize || o.ended {
 			continue
@@ -205,12 +204,14 @@ func (o *streamOut) replayReady(ctx context.Context, t *tail) error {
 	return o.flush()
 }
 
-// replayFailure tells of the error that a call ended with.
-func (o *streamOut) replayFailure(p *problem.Problem) error {
-	if o.tell(p) {
+// replayFailure ends the answer with an error: the one that the call ended
+// with, or an event that cannot be written.
+func (o *streamOut) replayFailure(err error) error {
+	o.ended = true
+	if o.tell(err) {
 		return nil
 	}
-	return p
+	return err
 }
 
 // present returns a context that ends when the client of r leaves, also where

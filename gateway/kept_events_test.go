@@ -251,6 +251,30 @@ func TestResumeErrors(t *testing.T) {
 	}
 }
 
+// TestResumeBadResult: an event that has no form in JSON ends the stream in
+// words, and the client that it is repeated to is told that there is no more.
+func TestResumeBadResult(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, false)
+	const nan = "\x91\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00"
+	c := s.serve(t, "test.nan", func(c *callee, inv *wamp.Invocation) {
+		c.yield(inv.Request, true, `[1]`)
+		c.yieldPayload(inv.Request, true, wamp.Payload{Serializer: wamp.MsgPack, Args: []byte(nan)})
+	})
+	path := "/call/test.nan?resume=10ms"
+	r := s.events(t, s.client(t, false), http.MethodPost, path, "")
+	for r.name != "error" && r.next() {
+	}
+	if !strings.HasSuffix(r.id, "/2") || !strings.Contains(r.data, "wamp.error.invalid_payload") || r.next() {
+		t.Errorf("got %s %s %s, want an error in place of event 2", r.name, r.id, r.data)
+	}
+	last := r.header.Get("Wamp-Call-Id") + "/2"
+	if again := s.events(t, s.client(t, false), http.MethodPost, path, last); again.status != http.StatusNoContent {
+		t.Errorf("after it: %d, want 204", again.status)
+	}
+	c.want(t, "interrupt kill")
+}
+
 // TestShutdownIsTold: readers of events hear that the gateway ends.
 func TestShutdownIsTold(t *testing.T) {
 	t.Parallel()

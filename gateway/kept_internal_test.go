@@ -37,10 +37,10 @@ func TestInboxLatest(t *testing.T) {
 	}
 }
 
-// TestOutpaced: a reader that does not keep up with a detached call is sent
-// away after the callee waited for it, and the call goes on without it.
-func TestOutpaced(t *testing.T) {
-	t.Parallel()
+// keptStream returns a call with a window of 4 events, an inbox of 16, and
+// nobody who reads.
+func keptStream(t *testing.T, q *request) (*Gateway, *keptCall) {
+	t.Helper()
 	g, err := New(Config{
 		Log:          slog.New(slog.DiscardHandler),
 		Join:         func(wamp.Identity, Outbox) (Session, error) { return &recorder{}, nil },
@@ -49,16 +49,47 @@ func TestOutpaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer g.Close()
 	c, err := g.open(authn.Principal{}, "test.p", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := &request{out: formSSE, prefer: preferences{async: true}}
+	c.inbox.latest = q.latest
 	k := g.newKept(httptest.NewRequest("POST", "/call/test.p", nil), q, c, principalKey{}, nil)
 	if _, err := g.kept.add(k); err != nil {
 		t.Fatal(err)
 	}
+	return g, k
+}
+
+// TestLatestSkips: a reader of a meter goes on with what is there.
+func TestLatestSkips(t *testing.T) {
+	t.Parallel()
+	q := &request{out: formSSE, prefer: preferences{async: true}, options: options{latest: true}}
+	g, k := keptStream(t, q)
+	defer g.Close()
+	k.start(t.Context(), wamp.CallOptions{}, wamp.Payload{})
+	reader, err := k.follow(0, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		k.keep(event{kind: eventProgress})
+	}
+	if _, n, ok, err := reader.take(); n != 97 || !ok || err != nil {
+		t.Errorf("the reader got event %d, %t, %v, want 97 of 100", n, ok, err)
+	}
+	if _, err := k.follow(3, true); err != nil {
+		t.Errorf("a reader that missed some: %v", err)
+	}
+}
+
+// TestOutpaced: a reader that does not keep up with a detached call is sent
+// away after the callee waited for it, and the call goes on without it.
+func TestOutpaced(t *testing.T) {
+	t.Parallel()
+	g, k := keptStream(t, &request{out: formSSE, prefer: preferences{async: true}})
+	defer g.Close()
+	c := k.call
 	reader, err := k.follow(0, true)
 	if err != nil {
 		t.Fatal(err)
