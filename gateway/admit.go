@@ -92,6 +92,9 @@ func (t *gate) admit(h http.Header, r *http.Request, rec *record) error {
 		if err != nil {
 			return t.refuse(r, err)
 		}
+		if who.Anonymous {
+			who.From = t.proxies.ClientIP(r)
+		}
 		rec.who, rec.authid = who, who.Identity.Authid
 	}
 	if t.limiter == nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,8 @@ const dealerMargin = 250 * time.Millisecond
 type call struct {
 	id        string // shown to people; 128 random bits
 	procedure wamp.URI
-	stream    bool // counts as a stream; not pooled
+	from      netip.Addr // of an anonymous caller; for the limits of his role
+	stream    bool       // counts as a stream; not pooled
 
 	gateway *Gateway
 	owner   *principal
@@ -74,7 +76,7 @@ func (g *Gateway) open(who authn.Principal, procedure wamp.URI, stream bool) (*c
 		return nil, overloaded("the gateway has as many calls in flight as it takes")
 	}
 	c := g.newCall(stream)
-	c.procedure = procedure
+	c.procedure, c.from = procedure, who.From
 	if err := g.place(c, who); err != nil {
 		g.inFlight.Add(-1)
 		return nil, err
@@ -136,7 +138,7 @@ func (c *call) submit(ctx context.Context, o wamp.CallOptions, p wamp.Payload) e
 	if ctx.Err() != nil {
 		return causeOf(ctx) // or the dealer would hear of a call that nobody waits for
 	}
-	c.message = wamp.Call{Request: c.request, Options: o, Procedure: c.procedure, Payload: p}
+	c.message = wamp.Call{Request: c.request, Options: o, Procedure: c.procedure, Payload: p, From: c.from}
 	first := !c.dispatched.Load()
 	if first && o.Timeout > 0 {
 		c.patient = time.Duration(o.Timeout)*time.Millisecond + dealerMargin

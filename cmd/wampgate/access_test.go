@@ -41,6 +41,7 @@ roles:
         disclose: always
         trust-levels: [best_effort, acknowledged]
         max-timeout: 30s
+        min-timeout: 1s
         rate: 2.5
         burst: 10
         concurrency: 3
@@ -84,7 +85,7 @@ func TestAccess(t *testing.T) {
 	}
 	for _, want := range []string{
 		"# role guest: 1 permissions", "# role user: 2 permissions, else com.example.authorize decides",
-		"# principal ada: role admin; ticket, wampcra, cryptosign, tls, api-key # " + path + ":28", "# principal bob: role user; ticket, wampcra ",
+		"# principal ada: role admin; ticket, wampcra, cryptosign, tls, api-key # " + path + ":29", "# principal bob: role user; ticket, wampcra ",
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("check-config lacks %q:\n%s", want, got.stdout)
@@ -95,7 +96,7 @@ func TestAccess(t *testing.T) {
 		t.Error("anonymous is known without flags")
 	}
 	rule := s.access.roles[2].Rules[0]
-	if fmt.Sprint(rule) != "{prefix com.example. [call register] 1 [best_effort acknowledged] 30s 2.5 10 3}" {
+	if fmt.Sprint(rule) != "{prefix com.example. [call register] 1 [best_effort acknowledged] 30s 1s 2.5 10 3}" {
 		t.Errorf("rule %v", rule)
 	}
 	for _, env := range append(env, publicKey) {
@@ -203,7 +204,7 @@ func TestExplain(t *testing.T) {
 		want     string
 	}{
 		{"ada wamp.session.kill admin", exitOK, `yes: the rule of role "admin" for prefix: allows call, register, register_http, meta, admin`},
-		{"bob com.example.add call", exitOK, `yes: the rule of role "user" for prefix:com.example. allows call, register`},
+		{"bob com.example.add call", exitOK, `yes: the rule of role "user" for prefix:com.example. allows call, register; at most 2.5 calls a second, 10 at once, at most 3 in flight, with a timeout of at least 1s, with a timeout of at most 30s, with trust level best_effort or acknowledged, callees learn who calls`},
 		{"bob com.example.x.delete call", exitRefused, `no: the rule of role "user" for wildcard:com.example..delete allows nothing`},
 		{"bob org.example call", exitRefused, `asked: no rule of role "user" is for org.example, so com.example.authorize decides`},
 		{"anonymous com.example.public call", exitOK, `yes: the rule of role "guest" for com.example.public allows call`},

@@ -295,6 +295,7 @@ func (r *accessReader) rule(node ast.Node, what string) auth.Rule {
 		"disclose":     readChoice(&rule.Disclose, discloseNames()...),
 		"trust-levels": readList(func(s string) error { return trustLevel(&rule, s) }),
 		"max-timeout":  readDuration(&rule.MaxTimeout),
+		"min-timeout":  readDuration(&rule.MinTimeout),
 		"rate": readOne(func(s string) (err error) {
 			rule.Rate, err = strconv.ParseFloat(s, 64)
 			if err != nil || rule.Rate <= 0 {

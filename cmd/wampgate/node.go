@@ -125,7 +125,7 @@ func (n *node) sayGoodbye(ctx context.Context) {
 }
 
 func routerConfig(s *settings, log *slog.Logger) router.Config {
-	config := router.Config{Agent: "wampgate/" + version, Log: log, MaxSessions: s.MaxSessions}
+	config := router.Config{Agent: "wampgate/" + version, Log: log, MaxSessions: s.MaxSessions, MaxSessionsEach: s.MaxSessionsEach}
 	for _, realm := range s.Realm {
 		disclose, discloseFor := s.disclosure(realm)
 		config.Realms = append(config.Realms, dealer.Config{

@@ -170,10 +170,12 @@ func roleSchema() schema {
 		"disclose":     oneOf(discloseNames()),
 		"trust-levels": oneOrMore(oneOf(trustLevels())),
 		"max-timeout":  textLike(durationPattern),
+		"min-timeout":  textLike(durationPattern),
 		"rate":         about("Calls a second.", schema{"type": "number", "exclusiveMinimum": 0}),
 		"burst":        schema{"type": "integer", "minimum": 0},
 		"concurrency":  schema{"type": "integer", "minimum": 0},
 	}, "uri")
+	permission["dependentRequired"] = schema{"burst": []string{"rate"}}
 	return about("What some principals may do.", object(schema{
 		"permissions":    about("The most specific one decides; where none fits, the answer is no.", schema{"type": "array", "items": permission}),
 		"authorizer":     about("A procedure that decides where no permission fits.", schema{"type": "string"}),

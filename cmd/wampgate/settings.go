@@ -64,6 +64,7 @@ type settings struct {
 	MaxMessage       size    `group:"Limits" default:"4MiB" help:"Bytes of one WebSocket or RawSocket message, either way."`
 	Queue            size    `group:"Limits" default:"4MiB" help:"Bytes waiting for one WAMP peer or HTTP call."`
 	MaxSessions      int     `group:"Limits" default:"100000" help:"WAMP sessions of the gateway."`
+	MaxSessionsEach  int     `group:"Limits" default:"20000" help:"Of these, those of one principal, or of one address without credentials."`
 	MaxRegistrations int     `group:"Limits" default:"100000" help:"Registrations of a realm."`
 	MaxSubscriptions int     `group:"Limits" default:"10000" help:"Subscriptions to meta events of a realm, of which a session may have 100."`
 	MaxCalls         int     `group:"Limits" default:"10000" help:"Calls in flight of a realm."`
@@ -203,8 +204,8 @@ func (s *settings) limitFaults() []fault {
 		"max-body": int64(s.MaxBody), "max-frame": int64(s.MaxFrame), "max-message": int64(s.MaxMessage), "queue": int64(s.Queue),
 		"max-sessions": int64(s.MaxSessions), "max-registrations": int64(s.MaxRegistrations), "max-calls": int64(s.MaxCalls),
 		"max-waiting": int64(s.MaxWaiting), "max-waiting-bytes": int64(s.MaxWaitingBytes), "max-wait": int64(s.MaxWait),
-		"max-subscriptions": int64(s.MaxSubscriptions),
-		"max-calls-each":    int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
+		"max-subscriptions": int64(s.MaxSubscriptions), "max-sessions-each": int64(s.MaxSessionsEach),
+		"max-calls-each": int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
 		"max-kept-each": int64(s.MaxKeptEach), "max-kept-bytes-each": int64(s.MaxKeptBytesEach), "max-kept-bytes": int64(s.MaxKeptBytes),
 		"retention":    int64(s.Retention),
 		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),

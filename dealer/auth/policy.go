@@ -61,15 +61,22 @@ type Rule struct {
 	// for no timeout, gets this one. Zero: no bound.
 	MaxTimeout time.Duration
 
+	// MinTimeout is the least: a call that asks for less is refused, for one
+	// that is given up at once is all cost and no use. Zero: no bound.
+	MinTimeout time.Duration
+
 	// Rate, Burst and Concurrency bound the calls of a principal: calls per
-	// second, calls at once after a pause, and calls in flight. Zero: no bound.
-	// They are for others to enforce.
+	// second, calls at once after a pause (zero: twice the rate), and calls in
+	// flight. Zero: no bound. Package router enforces them.
 	Rate        float64
 	Burst       int
 	Concurrency int
 }
 
 func (r *Rule) pattern() pattern { return pattern{r.Match, string(r.URI)} }
+
+// Bounded reports whether there is a rate or a concurrency to keep.
+func (r *Rule) Bounded() bool { return r.Rate > 0 || r.Concurrency > 0 }
 
 func (r *Rule) allows(a Action) bool { return slices.Contains(r.Allow, a) }
 
@@ -122,8 +129,12 @@ func (r *Rule) fault() string {
 		return fmt.Sprintf("%q is not a URI, or pattern, to be matched with %s", r.URI, r.Match)
 	case r.MaxTimeout != 0 && r.MaxTimeout < time.Millisecond:
 		return fmt.Sprintf("%s: a timeout of %v is too short", r.pattern(), r.MaxTimeout)
+	case r.MinTimeout < 0 || r.MaxTimeout != 0 && r.MinTimeout > r.MaxTimeout:
+		return fmt.Sprintf("%s: a timeout cannot be at least %v and at most %v", r.pattern(), r.MinTimeout, r.MaxTimeout)
 	case r.Rate < 0 || r.Burst < 0 || r.Concurrency < 0:
 		return fmt.Sprintf("%s: a bound is negative", r.pattern())
+	case r.Burst > 0 && r.Rate == 0:
+		return fmt.Sprintf("%s: a burst is nothing without a rate", r.pattern())
 	}
 	return ""
 }
@@ -238,7 +249,30 @@ func (p *Policy) Explain(role string, a Action, uri wamp.URI) string {
 	if d.Allowed {
 		verdict = "yes"
 	}
-	return fmt.Sprintf("%s: the rule of role %q for %s allows %s", verdict, role, d.Rule.pattern(), allowed(d.Rule.Allow))
+	text := fmt.Sprintf("%s: the rule of role %q for %s allows %s", verdict, role, d.Rule.pattern(), allowed(d.Rule.Allow))
+	if bounds := d.Rule.bounds(); d.Allowed && a == Call && len(bounds) > 0 {
+		text += "; " + strings.Join(bounds, ", ")
+	}
+	return text
+}
+
+// bounds says in words how a rule bounds calls.
+func (r *Rule) bounds() []string {
+	var all []string
+	add := func(set bool, format string, args ...any) {
+		if set {
+			all = append(all, fmt.Sprintf(format, args...))
+		}
+	}
+	add(r.Rate > 0, "at most %v calls a second", r.Rate)
+	add(r.Burst > 0, "%d at once", r.Burst)
+	add(r.Concurrency > 0, "at most %d in flight", r.Concurrency)
+	add(r.MinTimeout > 0, "with a timeout of at least %v", r.MinTimeout)
+	add(r.MaxTimeout > 0, "with a timeout of at most %v", r.MaxTimeout)
+	add(len(r.TrustLevels) > 0, "with trust level %s", strings.Join(r.TrustLevels, " or "))
+	add(r.Disclose == DiscloseYes, "callees learn who calls")
+	add(r.Disclose == DiscloseNo, "callees do not learn who calls")
+	return all
 }
 
 func allowed(actions []Action) string {

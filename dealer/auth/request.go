@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -69,6 +70,9 @@ func (r *Rule) Limit(o *wamp.CallOptions) (wamp.URI, string) {
 	}
 	if len(r.TrustLevels) > 0 && !r.trusts(o.TrustLevel) {
 		return wamp.ErrOptionNotAllowed, "trust_level is none of " + strings.Join(r.TrustLevels, ", ")
+	}
+	if least := r.MinTimeout.Milliseconds(); o.Timeout > 0 && o.Timeout < least {
+		return wamp.ErrOptionNotAllowed, fmt.Sprintf("the timeout is %d ms, and your role must leave a call of this procedure at least %d ms", o.Timeout, least)
 	}
 	if bound := r.MaxTimeout.Milliseconds(); bound > 0 && (o.Timeout <= 0 || o.Timeout > bound) {
 		o.Timeout = bound

@@ -57,6 +57,9 @@ func (r *realm) pushOnce(b *Batch, now time.Time, out []dealer.Delivery, from *S
 			r.kill(b, s, goodbye)
 			continue
 		}
+		if s.spent != nil {
+			s.answered(d.Message)
+		}
 		if err := s.out.Push(d.Message); err != nil {
 			instead = append(instead, r.refused(b, now, s, d.Message, err)...)
 			continue

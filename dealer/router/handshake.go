@@ -117,7 +117,7 @@ func (h *Handshake) challenge(x *auth.Exchange) Step {
 func (h *Handshake) welcome(ctx context.Context, g *auth.Grant) Step {
 	s := h.session
 	r := s.realm.router
-	s.identity, s.expires = g.Identity, g.Expires
+	s.identity, s.expires, s.from = g.Identity, g.Expires, network(addrOf(h.transport.Peer))
 	h.attempt = auth.Attempt{Method: g.Identity.Authmethod, Authid: g.Identity.Authid}
 	welcome := &wamp.Welcome{Session: s.id, Details: r.welcome(s, g.Extra)}
 	if err := r.open(s, h.roles, h.agent, welcome); err != nil {

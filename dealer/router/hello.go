@@ -9,7 +9,10 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
-var errTooManySessions = errors.New("too many sessions")
+var (
+	errTooManySessions = errors.New("too many sessions")
+	errTooManyOfOne    = errors.New("you have as many sessions as one principal, or an address without credentials, may have; close some")
+)
 
 // Anonymous is the name of the authentication method that asks for nothing,
 // and of the role that it gives.
@@ -92,11 +95,11 @@ func (r *Router) openLocal(s *Session, roles wamp.Roles, agent string) error {
 
 // open puts s, whose id is reserved, into its realm.
 func (r *Router) open(s *Session, roles wamp.Roles, agent string, welcome *wamp.Welcome) error {
-	if err := r.admitID(s.id); err != nil {
+	if err := r.admitSession(s); err != nil {
 		return err
 	}
 	if err := s.realm.join(s, roles, agent, welcome); err != nil {
-		r.forget(s.id)
+		r.forget(s)
 		return err
 	}
 	return nil

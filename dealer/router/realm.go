@@ -35,6 +35,8 @@ type realm struct {
 	access   *Access
 	rights   map[string]*auth.Rights // by role, of those that are or were here
 	asker    asker
+
+	allowances map[allowanceKey]*allowance // of those who call under rules with bounds
 }
 
 func newRealm(r *Router, c dealer.Config) *realm {
@@ -44,7 +46,9 @@ func newRealm(r *Router, c dealer.Config) *realm {
 		sessions: make(map[wamp.ID]*Session),
 		parting:  make(map[wamp.ID]*Session),
 		rights:   make(map[string]*auth.Rights),
-		access:   r.access.Load(),
+
+		allowances: make(map[allowanceKey]*allowance),
+		access:     r.access.Load(),
 	}
 	m.asker.realm = m
 	if r.config.Policy != nil && c.MaySee == nil {
@@ -139,6 +143,9 @@ func (r *realm) act(b *Batch, now time.Time, s *Session, m wamp.Message) error {
 		return err
 	}
 	r.deliver(b, now, out, s)
+	if call, ok := m.(*wamp.Call); ok && s.spent != nil && !r.dealer.Continues(s.id, call) {
+		s.giveBack(call.Request) // such as a late chunk, which nothing answers
+	}
 	return nil
 }
 
@@ -217,12 +224,13 @@ func (r *realm) forget(s *Session) {
 	}
 	s.state = stateLeft
 	s.batch = nil
+	s.giveAllBack()
 	if s.expiry != nil {
 		s.expiry.Stop()
 	}
 	delete(r.sessions, s.id)
 	delete(r.parting, s.id)
-	r.router.forget(s.id)
+	r.router.forget(s)
 }
 
 // expire is what the timer runs.

@@ -13,6 +13,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,12 @@ type Config struct {
 	// to authenticate; further HELLOs get an ABORT. Default 100,000.
 	MaxSessions int
 
+	// MaxSessionsEach bounds those of one principal or, of anonymous peers, of
+	// one address (for IPv6 its network of 64 bits); further ones get an ABORT.
+	// Sessions inside the process, and anonymous peers without an address, do
+	// not count. 0: no bound but MaxSessions.
+	MaxSessionsEach int
+
 	// StallLimit is how long a sender waits for a congested callee before it
 	// goes on and the callee's outbox overflows. Default 10 s.
 	StallLimit time.Duration
@@ -106,6 +113,7 @@ type Router struct {
 	ids     map[wamp.ID]struct{} // of the sessions of all realms
 	pending map[wamp.ID]struct{} // of those that are not open yet
 	denied  uint64               // authentications
+	owners  map[owner]int        // how many sessions they have; empty without MaxSessionsEach
 	closing bool
 	empty   chan struct{} // closed when closing and no session is left
 }
@@ -119,6 +127,7 @@ func New(c Config) *Router {
 		realms:  make(map[wamp.URI]*realm),
 		ids:     make(map[wamp.ID]struct{}),
 		pending: make(map[wamp.ID]struct{}),
+		owners:  make(map[owner]int),
 		empty:   make(chan struct{}),
 	}
 	r.access.Store(&Access{Auth: r.config.Auth, Policy: c.Policy})
@@ -190,15 +199,39 @@ func (r *Router) reserve() (wamp.ID, error) {
 	}
 }
 
-// admitID makes a reserved id a session's.
-func (r *Router) admitID(id wamp.ID) error {
+// An owner is whose sessions are counted together.
+type owner struct {
+	realm            wamp.URI
+	authid, authrole string
+	from             netip.Addr // of somebody anonymous, who has no authid here
+}
+
+// owner returns whose session s is, or false if it does not count.
+func (r *Router) owner(s *Session) (owner, bool) {
+	switch {
+	case r.config.MaxSessionsEach <= 0 || s.local:
+		return owner{}, false
+	case s.identity.Authmethod == auth.Anonymous:
+		return owner{realm: s.realm.name, from: s.from}, s.from.IsValid()
+	}
+	return owner{realm: s.realm.name, authid: s.identity.Authid, authrole: s.identity.Authrole}, true
+}
+
+// admitSession takes a session in whose id is reserved.
+func (r *Router) admitSession(s *Session) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.pending, id)
+	delete(r.pending, s.id)
 	if r.closing {
 		return ErrShutdown
 	}
-	r.ids[id] = struct{}{}
+	if o, counts := r.owner(s); counts {
+		if r.owners[o] >= r.config.MaxSessionsEach {
+			return errTooManyOfOne
+		}
+		r.owners[o]++
+	}
+	r.ids[s.id] = struct{}{}
 	return nil
 }
 
@@ -209,11 +242,19 @@ func (r *Router) drop(id wamp.ID) {
 	delete(r.pending, id)
 }
 
-// forget gives back a session id.
-func (r *Router) forget(id wamp.ID) {
+// forget gives back the id of a session that was taken in.
+func (r *Router) forget(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.ids, id)
+	if _, admitted := r.ids[s.id]; !admitted {
+		return
+	}
+	if o, counts := r.owner(s); counts {
+		if r.owners[o]--; r.owners[o] == 0 {
+			delete(r.owners, o)
+		}
+	}
+	delete(r.ids, s.id)
 	if r.closing && len(r.ids) == 0 {
 		r.closeEmpty()
 	}

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,9 @@ type Session struct {
 	identity wamp.Identity
 	out      Outbox
 	local    bool
-	trusted  bool      // the router's own: may do everything
-	expires  time.Time // when its credentials do; zero: never
+	trusted  bool       // the router's own: may do everything
+	expires  time.Time  // when its credentials do; zero: never
+	from     netip.Addr // of a peer on a network; its network of 64 bits for IPv6
 
 	acknowledges bool // receipts are reported
 
@@ -32,7 +34,8 @@ type Session struct {
 	access       *Access      // that it was last judged by; nil before, inside the process
 	rights       *auth.Rights // nil: all
 	verdicts     verdicts
-	expiry       *time.Timer // runs expire; nil if the session does not expire
+	spent        map[wamp.ID]*allowance // by the requests of calls in flight that rules count; nil: none yet
+	expiry       *time.Timer            // runs expire; nil if the session does not expire
 }
 
 // A sessionState is how far a session's life has come.

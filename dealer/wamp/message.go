@@ -1,6 +1,9 @@
 package wamp
 
-import "strconv"
+import (
+	"net/netip"
+	"strconv"
+)
 
 // MessageType is the type code that opens every WAMP message (spec, section
 // "Message Codes").
@@ -259,6 +262,10 @@ type Call struct {
 	Options   CallOptions
 	Procedure URI
 	Payload   Payload
+
+	// From is where the call comes from, if those who share the session without
+	// credentials are told apart by that. It is never on the wire.
+	From netip.Addr
 }
 
 // CallOptions are the options of a Call that the dealer knows. Unknown keys

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -16,6 +17,9 @@ type Principal struct {
 	Expires time.Time
 	// Anonymous is set if the request gave no credentials.
 	Anonymous bool
+	// From is where somebody anonymous asks from, for the limits that go by
+	// that; the Gateway sets it.
+	From netip.Addr
 }
 
 // The methods, as Identity.Authmethod and the challenges of a refusal name

@@ -71,6 +71,24 @@ func (p *Problem) fill(f Failure) {
 		kwargs = withoutTraceback(kwargs)
 	}
 	p.Kwargs = compactUnless(kwargs, "{}")
+	if f.URI == wamp.ErrRateLimited && p.Source == Dealer {
+		p.limited(kwargs)
+	}
+}
+
+// quotaExceeded is the registered problem type of a limit of requests.
+const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+// limited tells when to try again, as the dealer has it in its arguments.
+func (p *Problem) limited(kwargs []byte) {
+	var hint struct {
+		RetryAfter int `json:"retry_after"`
+	}
+	_ = json.Unmarshal(kwargs, &hint) // without it: soon
+	p.Type = quotaExceeded
+	p.Policies = []string{"procedure"}
+	p.Kwargs = nil
+	_ = p.RetryAfter(max(hint.RetryAfter, 1))
 }
 
 // sourceOf returns who made the error.

@@ -35,6 +35,7 @@ func table() []row {
 		{http.StatusNotFound, RetrySafe, []wamp.URI{
 			wamp.ErrNoSuchProcedure, wamp.ErrNoSuchRegistration, wamp.ErrNoSuchSession, wamp.ErrNoSuchSubscription, wamp.ErrNoSuchRealm,
 		}},
+		{http.StatusTooManyRequests, RetrySafe, []wamp.URI{wamp.ErrRateLimited}},
 		{http.StatusConflict, RetryNo, []wamp.URI{wamp.ErrProcedureAlreadyExists}},
 		{http.StatusRequestEntityTooLarge, RetryNo, []wamp.URI{wamp.ErrPayloadSizeExceeded}},
 		{http.StatusBadGateway, RetryUnknown, []wamp.URI{wamp.ErrCanceled, wamp.ErrCancelled, wamp.ErrNetworkFailure}},
