@@ -31,6 +31,9 @@ func (l *loader) call(op *Operation, n node) bool {
 	if c.Procedure == "" && object["x-wamp-procedure"] == nil {
 		return false
 	}
+	if match := text(object["x-wamp-match"]); match == "prefix" || match == "wildcard" {
+		return false // a registration of many procedures, in a document that wampgate made
+	}
 	if !c.Procedure.Valid() || strings.ContainsFunc(string(c.Procedure), unicode.IsControl) {
 		l.fault(join(n.at, "x-wamp-procedure"), "%.80q is no procedure URI", c.Procedure)
 	}
@@ -46,7 +49,7 @@ func (l *loader) call(op *Operation, n node) bool {
 func extensions() []string {
 	return []string{
 		"x-wamp-procedure", "x-wamp-args", "x-wamp-kwargs", "x-wamp-status", "x-wamp-errors", "x-wamp-timeout", "x-wamp-safe",
-		"x-wamp-match", "x-wamp-invoke", "x-wamp-progress", "x-wamp-untyped", // of documents that wampgate made
+		"x-wamp-match", "x-wamp-invoke", "x-wamp-progress", "x-wamp-untyped", "x-wamp-schema-faults", "x-wamp-deprecated", "x-wamp-sunset", // of documents that wampgate made
 	}
 }
 
