@@ -196,6 +196,9 @@ func (b *bulk) call(ctx context.Context, rec *record, head []byte) ([]byte, erro
 	if err := g.readTimeout(nil, q); err != nil {
 		return nil, err
 	}
+	if err := g.checkArguments(q, http.MethodPost); err != nil {
+		return nil, err
+	}
 	c, err := g.open(b.rec.who, q.procedure, false)
 	if err != nil {
 		return nil, err
@@ -213,6 +216,9 @@ func (b *bulk) call(ctx context.Context, rec *record, head []byte) ([]byte, erro
 	rec.dealt = time.Since(c.started)
 	if e.kind == eventFailure {
 		return nil, g.problemOf(c, q, e)
+	}
+	if err := g.checkResult(ctx, c, q, e); err != nil {
+		return nil, err
 	}
 	text, err := appendArguments(itoaTo(append(head, `"status":`...), http.StatusOK), e.payload)
 	if err != nil {

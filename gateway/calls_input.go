@@ -73,6 +73,11 @@ func (g *Gateway) callInput(w http.ResponseWriter, r *http.Request) error {
 	if it.payload, err = media.payload(b, o.envelope); err != nil {
 		return err
 	}
+	if check := k.request.checkItem(); check != nil {
+		if err := check(it.payload); err != nil {
+			return err // and the call goes on
+		}
+	}
 	taken, err := k.send(r.Context(), it)
 	if err != nil {
 		return err

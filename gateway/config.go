@@ -29,9 +29,15 @@ type Config struct {
 	// Descriptions tells what callees say of their procedures; nil means that
 	// nobody describes any.
 	Descriptions Descriptions
-	// Directory lists the procedures at /procedures; nil means that nothing
-	// is there.
+	// Directory lists the procedures at /procedures, and in /openapi.json and
+	// /openapi.yaml; nil means that nothing is there.
 	Directory Directory
+
+	// Results says what becomes of results, final and progressive, that are
+	// not as their procedure describes them.
+	Results AnswerCheck
+	// Release is the version that the OpenAPI document has.
+	Release string
 
 	Log       *slog.Logger // failures; required
 	AccessLog *slog.Logger // one line per request; default: Log

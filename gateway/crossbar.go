@@ -37,6 +37,9 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 	if err := g.readTimeout(r.Header, q); err != nil {
 		return err
 	}
+	if err := g.checkArguments(q, r.Method); err != nil {
+		return err
+	}
 	if err := q.readKeeping(r); err != nil {
 		return err
 	}

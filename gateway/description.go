@@ -42,6 +42,7 @@ type description struct {
 	whole      bool      // it takes no streams
 	single     bool      // it makes none
 	types      map[string]fieldType
+	schemas    *toldSchemas // nil if none is told
 }
 
 // A declaredError is the status for error URIs that begin with a prefix.
@@ -64,9 +65,7 @@ type toldJSON struct {
 		In  *bool `json:"in"`
 		Out *bool `json:"out"`
 	} `json:"stream"`
-	Schema struct {
-		Kwargs json.RawMessage `json:"kwargs"`
-	} `json:"schema"`
+	Schema map[string]json.RawMessage `json:"schema"`
 }
 
 // newDescription returns the description of a registration; nil if there is
@@ -98,7 +97,8 @@ func newDescription(p *Procedure) *description {
 	}
 	x.whole = told.Stream.In != nil && !*told.Stream.In
 	x.single = told.Stream.Out != nil && !*told.Stream.Out
-	x.types = fieldTypes(told.Schema.Kwargs)
+	x.types = fieldTypes(told.Schema["kwargs"])
+	x.schemas = newToldSchemas(told.Schema)
 	return x
 }
 

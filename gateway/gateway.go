@@ -23,6 +23,7 @@ import (
 type Gateway struct {
 	cfg        Config
 	handler    http.Handler
+	own        chi.Routes // without those of documents
 	principals *principals
 	csrf       *http.CrossOriginProtection
 	gate       atomic.Pointer[gate]    // nil lets everybody in
@@ -33,6 +34,7 @@ type Gateway struct {
 	records   sync.Pool // of *record
 	buffers   sync.Pool // of *buffer, request bodies
 	described described
+	documents documents
 	endings   endings // of event streams
 	inFlight  atomic.Int64
 	draining  atomic.Bool
@@ -59,7 +61,9 @@ func New(cfg Config) (*Gateway, error) {
 // routes returns the routes behind their middleware, outermost first.
 func (g *Gateway) routes() http.Handler {
 	call := g.handle(g.admitted(g.call))
-	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.shared, g.guarded).Handler(postsFirst(call, g.router(call)))
+	mux := g.router(call)
+	g.own = mux
+	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.shared, g.guarded).Handler(postsFirst(call, mux))
 }
 
 // router lists every route.
@@ -79,6 +83,8 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	if g.cfg.Directory != nil {
 		get(proceduresPath, g.admitted(g.procedures))
 		get(proceduresPath+"/{uri}", g.admitted(g.procedure))
+		get("/openapi.json", g.admitted(g.openapi(false)))
+		get("/openapi.yaml", g.admitted(g.openapi(true)))
 	}
 	if g.cfg.WebSocket != nil {
 		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)

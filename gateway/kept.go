@@ -176,6 +176,9 @@ func (k *keptCall) relay() (event, error) {
 		case ok && e.kind.final():
 			return e, nil
 		case ok:
+			if err := k.gateway.checkResult(context.Background(), c, &k.request, e); err != nil {
+				return event{}, err
+			}
 			k.keep(e)
 			c.progressed()
 			quiet.restart()
@@ -389,7 +392,7 @@ func (k *keptCall) write(rec *record, e event, err error) *problem.Problem {
 	case err == nil:
 		rec.dealt = took
 		c.timing = serverTiming(k.created.Sub(k.arrived), took)
-	case known && !errors.Is(err, errIdle):
+	case known && !errors.Is(err, errIdle) && !unfit(err):
 		rec.failed(0, err) // the session is gone, and the call with it
 	default:
 		rec.abandon(c, err)
@@ -397,7 +400,9 @@ func (k *keptCall) write(rec *record, e event, err error) *problem.Problem {
 	if err == nil && e.kind == eventFailure {
 		err = g.failure(rec, c, q, e)
 	} else if err == nil {
-		err = g.writeResult(rec, c, q, e)
+		if err = g.checkResult(context.Background(), c, q, e); err == nil {
+			err = g.writeResult(rec, c, q, e)
+		}
 	} else {
 		g.callHeaders(rec.Header(), c, q)
 	}

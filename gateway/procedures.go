@@ -191,11 +191,8 @@ func parseLimit(s string) (int, error) {
 
 // sendJSON answers with v. Who has it already is told so.
 func sendJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	if accept := r.Header.Values("Accept"); len(accept) > 0 {
-		if rank(parseAccept(strings.Join(accept, ",")), "application/json").quality == 0 {
-			return problem.New(http.StatusNotAcceptable, uriNotAcceptable,
-				"the answer comes as application/json, which is not in the Accept header")
-		}
+	if err := acceptable(r, "application/json"); err != nil {
+		return err
 	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
@@ -203,7 +200,23 @@ func sendJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if err := encoder.Encode(v); err != nil {
 		return err
 	}
-	tag := entityTag(body.Bytes())
+	sendTagged(w, r, tagOf(body.Bytes()), "application/json", body.Bytes())
+	return nil
+}
+
+// acceptable refuses requests that do not take the one media type that there
+// is. The error is a problem: 406.
+func acceptable(r *http.Request, media string) error {
+	accept := r.Header.Values("Accept")
+	if len(accept) == 0 || rank(parseAccept(strings.Join(accept, ",")), media).quality > 0 {
+		return nil
+	}
+	return problem.New(http.StatusNotAcceptable, uriNotAcceptable, "the answer comes as "+media+", which is not in the Accept header")
+}
+
+// sendTagged answers with a body that clients may keep and ask for again; who
+// has it already is told so.
+func sendTagged(w http.ResponseWriter, r *http.Request, tag, media string, body []byte) {
 	h := w.Header()
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "private, no-cache") // keep it, and ask whether it still holds
@@ -211,12 +224,11 @@ func sendJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	h.Set("X-Content-Type-Options", "nosniff")
 	if holdsTag(r.Header.Values("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return
 	}
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
-	return nil
+	h.Set("Content-Type", media)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // a client that is gone needs no answer
 }
 
 // holdsTag reports whether an If-None-Match header names tag (RFC 9110, section

@@ -52,6 +52,7 @@ type upload struct {
 	options wamp.CallOptions // of the first CALL
 	first   wamp.Payload     // that comes before all items of the body, if it is not empty
 	final   finalFrame
+	check   func(wamp.Payload) error // refuses items; nil takes all
 	writer  http.ResponseWriter
 	rec     *record
 
@@ -79,6 +80,7 @@ func (g *Gateway) startUpload(ctx context.Context, w http.ResponseWriter, r *htt
 		options:    q.callOptions(),
 		first:      q.payload,
 		final:      q.final,
+		check:      q.checkItem(),
 		writer:     w,
 		rec:        recordOf(w),
 		release:    release,
@@ -121,6 +123,11 @@ func (u *upload) stop(err error) {
 
 // frame takes one item of the body.
 func (u *upload) frame(ctx context.Context, p wamp.Payload) error {
+	if u.check != nil {
+		if err := u.check(p); err != nil {
+			return err
+		}
+	}
 	if u.final != finalLast {
 		return u.submit(ctx, p, true)
 	}

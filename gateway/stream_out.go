@@ -197,6 +197,9 @@ func (o *streamOut) event(e event) error {
 	if e.kind == eventAcknowledged {
 		return nil
 	}
+	if err := o.gateway.checkResult(o.r.Context(), o.call, o.request, e); err != nil {
+		return err
+	}
 	buf, err := o.form.event(o.opened(), o.seq+1, e)
 	if err != nil {
 		return badResult(err)
@@ -229,7 +232,10 @@ func (o *streamOut) single(e event) error {
 	if !o.ended {
 		return nil
 	}
-	err := o.gateway.writeResult(o.w, o.call, o.request, e)
+	err := o.gateway.checkResult(o.r.Context(), o.call, o.request, e)
+	if err == nil {
+		err = o.gateway.writeResult(o.w, o.call, o.request, e)
+	}
 	if err == nil {
 		o.rec.outcome = outcomeOK
 	}

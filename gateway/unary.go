@@ -74,6 +74,9 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 	}
 	rec.in = int64(len(b.body()))
 	if q.asResource() {
+		if err := g.checkArguments(q, r.Method); err != nil {
+			return err
+		}
 		return g.callKept(w, r, q, b.body())
 	}
 	return g.perform(w, r, q)
@@ -95,6 +98,9 @@ func (g *Gateway) heed(w http.ResponseWriter, r *http.Request, q *request, b *bu
 // perform makes the call that q has become and answers it.
 func (g *Gateway) perform(w http.ResponseWriter, r *http.Request, q *request) error {
 	rec := recordOf(w)
+	if err := g.checkArguments(q, r.Method); err != nil {
+		return err
+	}
 	c, err := g.open(rec.who, q.procedure, q.streams())
 	if err != nil {
 		return err
@@ -150,6 +156,9 @@ func (g *Gateway) unary(w http.ResponseWriter, r *http.Request, c *call, q *requ
 	c.timing = serverTiming(sent.Sub(rec.started), rec.dealt)
 	if e.kind == eventFailure {
 		return g.failure(w, c, q, e)
+	}
+	if err := g.checkResult(r.Context(), c, q, e); err != nil {
+		return err
 	}
 	if q.route != nil {
 		if err := g.checkAnswer(r.Context(), c, q, e); err != nil {

@@ -206,6 +206,11 @@ type problem struct {
 	Error  string `json:"error"`
 	Source string `json:"source"`
 	Retry  string `json:"retry"`
+	Errors []struct {
+		Pointer   string `json:"pointer"`
+		Parameter string `json:"parameter"`
+		Detail    string `json:"detail"`
+	} `json:"errors"`
 }
 
 // maxProblem bounds what is read of an error's description.
@@ -229,6 +234,9 @@ func (p problem) failure(procedure string) error {
 	text := fmt.Sprintf("%s: %s (%d, %s, retry %s)", procedure, p.name(), p.Status, p.Source, p.Retry)
 	if p.Detail != "" {
 		text += "\n  " + p.Detail
+	}
+	for _, e := range p.Errors {
+		text += "\n  " + strings.TrimSpace(e.Pointer+e.Parameter+" "+e.Detail)
 	}
 	return &exitError{p.exitCode(), errors.New(text)}
 }

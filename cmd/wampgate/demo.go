@@ -14,12 +14,12 @@ import (
 // demoProcedures are the samples of "wampgate dev" that answer once. They speak
 // JSON, so that numbers stay as they are written.
 func demoProcedures() []procedure {
-	return []procedure{
-		{"demo.add", described("adds numbers exactly", true), demoAdd},
-		{"demo.greet", described("greets whom you name", true), demoGreet},
-		{"demo.fail", described("always fails", false), demoFail},
-		{"demo.sleep", described("sleeps for some seconds", false), demoSleep},
-	}
+	return withSchemas(
+		procedure{"demo.add", described("adds numbers exactly", true), demoAdd},
+		procedure{"demo.greet", described("greets whom you name", true), demoGreet},
+		procedure{"demo.fail", described("always fails", false), demoFail},
+		procedure{"demo.sleep", described("sleeps for some seconds", false), demoSleep},
+	)
 }
 
 // described makes options of what a procedure does; a safe one changes nothing.
@@ -30,16 +30,16 @@ func described(summary string, safe bool) wamp.RegisterOptions {
 // demoStreams are the samples that stream. They have a session of their own,
 // since a session waits as a whole while one of its callers reads slowly.
 func demoStreams() []procedure {
-	return []procedure{
-		{"demo.count", described("counts, a progressive result at a time", false), demoCount},
-		{"demo.echo", described("returns its arguments", false), demoEcho},
-		{"demo.grep", described("finds lines of a stream", false), demoGrep},
-	}
+	return withSchemas(
+		procedure{"demo.count", described("counts, a progressive result at a time", false), demoCount},
+		procedure{"demo.echo", described("returns its arguments", false), demoEcho},
+		procedure{"demo.grep", described("finds lines of a stream", false), demoGrep},
+	)
 }
 
 // demoBytes are the samples that take bytes, for which JSON has no good form.
 func demoBytes() []procedure {
-	return []procedure{{"demo.sha256", described("hashes a stream of bytes", false), demoSHA256}}
+	return withSchemas(procedure{"demo.sha256", described("hashes a stream of bytes", false), demoSHA256})
 }
 
 func invalid(format string, args ...any) error {

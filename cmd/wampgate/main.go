@@ -4,6 +4,7 @@
 //	wampgate dev                              a gateway with sample procedures
 //	wampgate serve -c wampgate.yaml           a gateway for production
 //	wampgate check-config -c wampgate.yaml    what serve would run with
+//	wampgate openapi export                   what you may call, as an OpenAPI document
 //	wampgate openapi check pets.yaml          could a gateway serve the document
 //	wampgate openapi diff old.yaml new.yaml   what has changed, and what breaks clients
 //	wampgate config schema                    a JSON Schema of the configuration file

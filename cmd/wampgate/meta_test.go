@@ -181,7 +181,7 @@ func TestDirectory(t *testing.T) {
 	_, url := dev(t)
 	for path, want := range map[string]string{
 		"/procedures?limit=1":              `"next":"/procedures?after=`,
-		"/procedures/demo.add":             `"http":{"safe":true,"summary":"adds numbers exactly"}`,
+		"/procedures/demo.add":             `"http":{"safe":true,"schema":{"args":{`,
 		"/procedures/demo.add?match=exact": `"uri":"demo.add"`,
 		"/procedures/demo.ad":              "did you mean demo.add?",
 	} {

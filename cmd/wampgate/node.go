@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -181,6 +182,8 @@ func (n *node) gatewayConfig() gateway.Config {
 	}
 	return gateway.Config{
 		Realm:        string(realm),
+		Release:      version,
+		Results:      gateway.AnswerCheck(slices.Index(answerChecks(), s.CheckResults)), //nolint:gosec // three checks
 		WebSocket:    n.sockets,
 		WriteTimeout: s.WriteTimeout,
 		Safe:         func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },

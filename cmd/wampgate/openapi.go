@@ -14,8 +14,9 @@ import (
 
 // openapiCommand is what there is to do with OpenAPI documents.
 type openapiCommand struct {
-	Check openapiCheckCommand `cmd:"" help:"Say whether a gateway could serve a document."`
-	Diff  openapiDiffCommand  `cmd:"" help:"Say what has changed between two documents, and whether it breaks clients."`
+	Export openapiExportCommand `cmd:"" help:"Print the document of what a gateway lets you call."`
+	Check  openapiCheckCommand  `cmd:"" help:"Say whether a gateway could serve a document."`
+	Diff   openapiDiffCommand   `cmd:"" help:"Say what has changed between two documents, and whether it breaks clients."`
 }
 
 type openapiCheckCommand struct {

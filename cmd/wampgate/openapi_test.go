@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wampgate/wampgate/openapi"
+	"github.com/wampgate/wampgate/openapi/validate"
 )
 
 // TestOpenapiCheck lists all that is wrong with a document, and the operations
@@ -122,5 +127,53 @@ components:
 	status, body := ask(t, "POST", public+"/api/pets", `{"name":"Tom"}`)
 	if want := `{"born":"2026-01-31","id":10,"name":"Aaa"`; status != 201 || !strings.HasPrefix(body, want) || strings.Contains(body, "secret") {
 		t.Errorf("POST /api/pets: %d %s, want %s", status, body, want)
+	}
+}
+
+// TestOpenapiExport prints the document of a gateway, which the other commands
+// can read.
+func TestOpenapiExport(t *testing.T) {
+	t.Parallel()
+	b := inBackground(t, "dev", "--listen", "127.0.0.1:0")
+	public, _ := addresses(t, b)
+	for args, want := range map[string]string{"": `"openapi": "3.1.1"`, "--v=3.2": `"openapi": "3.2.0"`, "--yaml": "openapi: 3.1.1\n"} {
+		got := runWith(context.Background(), nil, append([]string{"openapi", "export", "--url", public}, strings.Fields(args)...)...)
+		if got.code != exitOK || !strings.Contains(got.stdout, want) || !strings.Contains(got.stdout, "/call/demo.add") || got.stderr != "" {
+			t.Errorf("%s: %d %.200s %s", args, got.code, got.stdout, got.stderr)
+		}
+		if args == "--v=3.2" {
+			continue // which nobody here reads
+		}
+		file := document(t, "exported", got.stdout)
+		if got := runWith(context.Background(), nil, "openapi", "diff", file, file); got.code != exitOK {
+			t.Errorf("%s: the document cannot be read: %+v", args, got)
+		}
+	}
+	if got := runWith(context.Background(), nil, "openapi", "export", "--url", "there"); got.code != exitUsage {
+		t.Errorf("no URL: %+v", got)
+	}
+}
+
+// TestDemoSchemas has schemas of samples that there are, and that can be used.
+func TestDemoSchemas(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, p := range slices.Concat(demoProcedures(), demoStreams(), demoBytes()) {
+		known[string(p.uri)] = true
+	}
+	for uri, text := range demoSchema() {
+		var parts map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(text), &parts); err != nil || !known[uri] {
+			t.Errorf("%s: %v", uri, err)
+		}
+		for name, part := range parts {
+			schema, err := openapi.ForeignSchema(part)
+			if err == nil {
+				_, err = validate.Standalone(schema)
+			}
+			if err != nil {
+				t.Errorf("%s: %s: %v", uri, name, err)
+			}
+		}
 	}
 }

@@ -54,6 +54,8 @@ type settings struct {
 	OpenapiPrefix  string `group:"Documents" default:"/api" placeholder:"PATH" help:"What the paths of imported OpenAPI documents begin with, unless they have a prefix of their own."`
 	OpenapiAnswers string `group:"Documents" default:"off" enum:"off,log,enforce" help:"What becomes of answers that are not as such a document describes them: ${enum} (502)."`
 
+	CheckResults string `group:"Documents" default:"off" enum:"off,log,enforce" help:"What becomes of results that are not as their procedure describes them: ${enum} (502)."`
+
 	ErrorStatus      int  `group:"Errors" default:"500" help:"Status of callees' own errors that nothing else decides, from 400 to 599."`
 	ErrorHints       bool `group:"Errors" negatable:"" default:"true" help:"Take the status of such an error from the end of its URI, as in com.example.not_found."`
 	HideUnauthorized bool `group:"Errors" negatable:"" default:"false" help:"Answer 404 in place of 401 and 403 to calls that are not allowed."`
