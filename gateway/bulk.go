@@ -192,6 +192,9 @@ func (o *callObject) head(i int) []byte {
 // or why the batch ended.
 func (b *bulk) call(ctx context.Context, rec *record, head []byte) ([]byte, error) {
 	g, q := b.gateway, &rec.request
+	if err := g.shed(b.rec.who, q.priority); err != nil {
+		return nil, err
+	}
 	q.about = g.describe(q.procedure)
 	if err := g.readTimeout(nil, q); err != nil {
 		return nil, err

@@ -100,7 +100,7 @@ func (o *callObject) member(entry wamp.Entry) error {
 // objectOptionNames lists the options that a call with a single answer has; the
 // ones of the query that are about bodies and answers make no sense there.
 func objectOptionNames() []string {
-	return []string{"timeout", "disclose_me", "rkey", "shard_key", "runmode", "trust", "trust_level"}
+	return []string{"timeout", "disclose_me", "rkey", "shard_key", "runmode", "trust", "trust_level", "priority"}
 }
 
 // objectOptions reads the options of an object, which mean what they mean in a

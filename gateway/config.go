@@ -83,6 +83,12 @@ type Config struct {
 	KillGrace     time.Duration // how long the dealer waits for a killed callee; default 5 s
 	WriteTimeout  time.Duration // for each piece of an answer; a client that takes longer is cut off; default 30 s
 
+	// ShedDelay is how long requests may wait, before anything is done for them,
+	// until calls are refused; 0 refuses none for that. Probe waits for the
+	// realm as a call does; nil measures the wait for a processor alone.
+	ShedDelay time.Duration
+	Probe     func()
+
 	MaxPath  int   // bytes of the request path; default 2 KiB
 	MaxQuery int   // bytes of the query; default 8 KiB
 	MaxBody  int64 // bytes of the body of a unary call, decompressed; default 4 MiB, at most 2 GiB
@@ -117,6 +123,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.Safe == nil {
 		cfg.Safe = func(wamp.URI) bool { return false }
+	}
+	if cfg.Probe == nil {
+		cfg.Probe = func() {}
 	}
 	if cfg.AccessLog == nil {
 		cfg.AccessLog = cfg.Log

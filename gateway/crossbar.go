@@ -22,6 +22,9 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := g.shed(rec.who, priorityNormal); err != nil {
+		return err
+	}
 	b := g.newBuffer()
 	defer g.freeBuffer(b)
 	if err := g.readBody(w, r, b); err != nil {

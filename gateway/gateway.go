@@ -35,6 +35,7 @@ type Gateway struct {
 	buffers   sync.Pool // of *buffer, request bodies
 	described described
 	documents documents
+	overload  shedder
 	endings   endings // of event streams
 	inFlight  atomic.Int64
 	draining  atomic.Bool
@@ -55,6 +56,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.kept = newCallStore(&g.cfg)
 	g.gate.Store(newGate(&g.cfg))
 	g.handler = g.routes()
+	g.overload.limit, g.overload.probe = g.cfg.ShedDelay, g.cfg.Probe
 	return g, nil
 }
 
@@ -127,6 +129,7 @@ func (g *Gateway) Linger(ctx context.Context) { g.kept.running.wait(ctx) }
 // ones are refused. It is for after the HTTP server has stopped.
 func (g *Gateway) Close() {
 	g.Drain()
+	g.overload.end()
 	g.principals.close()
 	g.kept.close()
 }

@@ -71,7 +71,7 @@ func (g *Gateway) problemFor(err error, rec *record) *problem.Problem {
 	case errors.Is(err, errTimeout):
 		p = *problem.New(http.StatusGatewayTimeout, wamp.ErrTimeout, "the dealer did not answer in time").Unknown()
 	case errors.Is(err, errShutdown):
-		p = *problem.New(http.StatusServiceUnavailable, wamp.CloseSystemShutdown, "the gateway is shutting down").Unknown().RetryAfter(1)
+		p = *problem.New(http.StatusServiceUnavailable, wamp.CloseSystemShutdown, "the gateway is shutting down").Unknown().RetrySoon()
 	case errors.Is(err, errSlowConsumer):
 		p = *problem.New(http.StatusServiceUnavailable, uriSlowConsumer, "the answers were read too slowly").Unknown()
 	case errors.Is(err, errExpired):

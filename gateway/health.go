@@ -19,6 +19,9 @@ func (g *Gateway) readyz(w http.ResponseWriter, _ *http.Request) error {
 	if g.draining.Load() {
 		return unavailable("the gateway is draining")
 	}
+	if shedLevel(g.overload.level.Load()) == shedDeaf {
+		return overloaded("calls wait too long before they are begun")
+	}
 	plain(w, "ready\n")
 	return nil
 }

@@ -22,6 +22,9 @@ func (g *Gateway) callImported(w http.ResponseWriter, r *http.Request, rt *impor
 	if err := g.readImported(r, rt, q); err != nil {
 		return err
 	}
+	if err := g.shed(rec.who, priorityNormal); err != nil {
+		return err
+	}
 	request := bind.Request{Method: r.Method, URL: requestURL(r), Path: path, Query: r.URL.RawQuery, Header: r.Header}
 	values, wrong := rt.binding.Parameters(&request)
 	wrong = append(wrong, rt.checkParameters(values)...)

@@ -32,9 +32,10 @@ type options struct {
 	runMode    wamp.RunMode
 	trust      string
 	passthru   *wamp.Passthru // nil if no option of that mode is given
-	resume     time.Duration  // how long the call outlives its client; 0 means not at all
-	idle       time.Duration  // how long its callee may be silent; 0 means as long as the timeout lets it
-	latest     bool           // overflow=latest: a slow client gets what is new, and misses the rest
+	priority   priority
+	resume     time.Duration // how long the call outlives its client; 0 means not at all
+	idle       time.Duration // how long its callee may be silent; 0 means as long as the timeout lets it
+	latest     bool          // overflow=latest: a slow client gets what is new, and misses the rest
 
 	args   string     // GET only: a JSON list, or empty
 	kwargs string     // GET only: a JSON object, or empty
@@ -104,14 +105,7 @@ func optionNames() []string {
 	return []string{
 		"timeout", "disclose_me", "progress", "stream", "in", "body", "final", "chunk",
 		"trust", "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid", "rkey", "runmode",
-		"resume", "overflow", "idle_timeout",
-	}
-}
-
-// laterNames lists options that the API knows and this release does not offer.
-func laterNames() []string {
-	return []string{
-		"priority",
+		"resume", "overflow", "idle_timeout", "priority",
 	}
 }
 
@@ -210,6 +204,8 @@ func (o *options) parse(name, value string) (err error) {
 		o.chunk, err = parseChunk(value)
 	case "rkey":
 		o.key, err = textKey(value)
+	case "priority":
+		o.priority, err = oneOf[priority](value, []string{"normal", "low", "high"})
 	case "resume", "overflow", "idle_timeout":
 		err = o.lifeOption(name, value)
 	case "runmode":
@@ -303,9 +299,6 @@ func badOption(format string, args ...any) *problem.Problem {
 
 // unknownOption is the problem of a name that is not in the closed set.
 func unknownOption(name string) *problem.Problem {
-	if slices.Contains(laterNames(), name) {
-		return badOption("option %s is not offered by this release", name)
-	}
 	if best, ok := nearestName(name, optionNames()); ok {
 		return badOption("there is no option %s; did you mean %s?", quoteShort(name), best)
 	}

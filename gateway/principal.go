@@ -345,18 +345,18 @@ func tooMany(what string, limit int) *problem.Problem {
 
 // overloaded is the problem of a gateway that has reached a limit.
 func overloaded(why string) *problem.Problem {
-	return problem.New(http.StatusServiceUnavailable, uriOverloaded, why).Safe().RetryAfter(1)
+	return problem.New(http.StatusServiceUnavailable, uriOverloaded, why).Safe().RetrySoon()
 }
 
 // unavailable is the problem of a gateway that takes no calls.
 func unavailable(why string) *problem.Problem {
-	return problem.New(http.StatusServiceUnavailable, wamp.ErrUnavailable, why).Safe().RetryAfter(1)
+	return problem.New(http.StatusServiceUnavailable, wamp.ErrUnavailable, why).Safe().RetrySoon()
 }
 
 // sessionEnded is the problem of a call whose session ended under it, before
 // or after the call was dispatched.
 func sessionEnded(reason wamp.URI, dispatched bool) *problem.Problem {
-	p := problem.New(http.StatusServiceUnavailable, reason, "the gateway's session with the realm has ended").RetryAfter(1)
+	p := problem.New(http.StatusServiceUnavailable, reason, "the gateway's session with the realm has ended").RetrySoon()
 	if dispatched {
 		return p.Unknown()
 	}

@@ -66,6 +66,9 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 			return g.resume(w, r, q, last)
 		}
 	}
+	if err := g.shed(rec.who, q.priority); err != nil {
+		return err
+	}
 	b := g.newBuffer()
 	defer g.freeBuffer(b)
 	g.heed(w, r, q, b)

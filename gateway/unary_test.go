@@ -196,7 +196,6 @@ func TestRefused(t *testing.T) {
 		{"large", "", jsonType, `"` + strings.Repeat("x", 4<<20) + `"`, nil, 413, "wamp.error.payload_size_exceeded", "4 MiB"},
 		{"misspelt option", "?timeuot=5", "", "", nil, 400, "wamp.error.option_not_allowed", "did you mean timeout?"},
 		{"unknown option", "?zzzzzzzzz=5", "", "", nil, 400, "wamp.error.option_not_allowed", "disclose_me"},
-		{"later option", "?priority=1", "", "", nil, 400, "wamp.error.option_not_allowed", "not offered"},
 		{"unheard of trust", "?trust=utmost", "", "", nil, 400, "wamp.error.option_not_allowed", "transactional"},
 		{"trust twice", "?trust=best_effort&trust_level=best_effort", "", "", nil, 400, "wamp.error.option_not_allowed", "twice"},
 		{"passthru without scheme", "?ppt_serializer=cbor", "", "", nil, 400, "wamp.error.option_not_allowed", "need ppt_scheme"},

@@ -217,6 +217,8 @@ func (n *node) gatewayConfig() gateway.Config {
 		HideUnauthorized: s.HideUnauthorized,
 		Debug:            s.Tracebacks,
 
+		ShedDelay:     s.ShedDelay,
+		Probe:         func() { n.router.Safe(realm, "") },
 		Timeout:       s.CallTimeout,
 		StreamTimeout: s.StreamTimeout,
 		MaxTimeout:    s.MaxTimeout,

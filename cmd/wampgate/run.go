@@ -36,7 +36,7 @@ type process struct {
 type commands struct {
 	Help helpFlag `short:"h" help:"Show help."`
 
-	Dev          devCommand          `cmd:"" set:"admin=" set:"rate=0" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
+	Dev          devCommand          `cmd:"" set:"admin=" set:"rate=0" set:"shed=0" set:"metakill=true" help:"Run a gateway with sample procedures on this machine."` //nolint:staticcheck // kong takes several
 	Serve        serveCommand        `cmd:"" help:"Run a gateway."`
 	CheckConfig  checkConfigCommand  `cmd:"" help:"Print the configuration that serve would use, defaults included."`
 	Config       configCommand       `cmd:"" help:"Tell of the configuration file."`
@@ -126,6 +126,7 @@ func newParser(p *process, sources *sources, into *commands) (*kong.Kong, error)
 			"admin":    "127.0.0.1:8081",
 			"metakill": "false",
 			"rate":     "100",
+			"shed":     "50ms",
 		},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Resolvers(sources),

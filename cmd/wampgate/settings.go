@@ -80,6 +80,7 @@ type settings struct {
 	Rate             float64 `group:"Limits" default:"${rate}" help:"HTTP requests a second of one principal, or of one address without credentials; 0 is no limit."`
 	Burst            int     `group:"Limits" default:"0" help:"How many of them may come at once; 0 is twice the rate."`
 
+	ShedDelay     time.Duration `group:"Timeouts" default:"${shed}" help:"How long requests may wait, before anything is done for them, until calls are refused; 0 refuses none for that."`
 	CallTimeout   time.Duration `group:"Timeouts" default:"30s" help:"Time an HTTP call has unless it asks for another."`
 	StreamTimeout time.Duration `group:"Timeouts" default:"10m" help:"The same for calls with a streamed request or answer."`
 	MaxTimeout    time.Duration `group:"Timeouts" default:"1h" help:"The most that an HTTP call may ask for."`
@@ -214,7 +215,7 @@ func (s *settings) limitFaults() []fault {
 		"ack-timeout": int64(s.AckTimeout), "kill-grace": int64(s.KillGrace), "handover-timeout": int64(s.Handover),
 		"hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),
 		"ping-timeout": int64(s.PingTimeout), "stall-timeout": int64(s.StallTimeout), "write-timeout": int64(s.WriteTimeout),
-		"drain": int64(s.Drain) + 1,
+		"drain": int64(s.Drain) + 1, "shed-delay": int64(s.ShedDelay) + 1,
 	} {
 		if n <= 0 {
 			all = append(all, fault{name, "is too small"})

@@ -33,7 +33,7 @@ func Of(f Failure) *Problem {
 	p.special(f)
 	p.fill(f)
 	if p.Status == http.StatusServiceUnavailable && p.Header.Get("Retry-After") == "" {
-		p.set("Retry-After", "1")
+		_ = p.RetrySoon()
 	}
 	return p
 }

@@ -8,6 +8,7 @@ package problem
 
 import (
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -111,6 +112,19 @@ func (p *Problem) set(field, value string) {
 // RetryAfter tells the client how many seconds to wait.
 func (p *Problem) RetryAfter(seconds int) *Problem {
 	return p.With("Retry-After", strconv.Itoa(seconds))
+}
+
+// soonest and spread are the seconds in which clients come back that are told
+// to soon. They are spread, so that those who are refused together do not come
+// back together.
+const (
+	soonest = 1
+	spread  = 3
+)
+
+// RetrySoon tells the client to wait for a moment.
+func (p *Problem) RetrySoon() *Problem {
+	return p.RetryAfter(soonest + rand.IntN(spread)) //nolint:gosec // nothing secret
 }
 
 // Error says the same as the problem, for logs.

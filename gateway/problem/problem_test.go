@@ -241,3 +241,16 @@ func TestTitles(t *testing.T) {
 		}
 	}
 }
+
+// TestRetrySoon shows that those who are refused at once are not sent back at
+// once.
+func TestRetrySoon(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 200 {
+		seen[problem.Of(problem.Failure{URI: wamp.ErrUnavailable}).Header.Get("Retry-After")] = true
+	}
+	if len(seen) != 3 || !seen["1"] || !seen["2"] || !seen["3"] {
+		t.Errorf("Retry-After is one of %v, want 1, 2 and 3", seen)
+	}
+}
