@@ -38,8 +38,6 @@ type call struct {
 	started time.Time
 	timing  string // Server-Timing of the answer, or empty
 
-	route *importedRoute // whose operation the call is; nil if none
-
 	acknowledged string         // what the answer says about it, or empty
 	passthru     *wamp.Passthru // of the answer
 
@@ -301,7 +299,7 @@ func (c *call) close() {
 	}
 	c.inbox.reset()
 	c.owner, c.message, c.patient, c.timing = nil, wamp.Call{}, 0, ""
-	c.acknowledged, c.passthru, c.route = "", nil, nil
+	c.acknowledged, c.passthru = "", nil
 	c.dispatched.Store(false)
 	g.calls.Put(c)
 }

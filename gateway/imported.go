@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"mime"
@@ -12,6 +11,7 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/bind"
 	"github.com/wampgate/wampgate/gateway/problem"
+	"github.com/wampgate/wampgate/gateway/sse"
 	"github.com/wampgate/wampgate/openapi"
 )
 
@@ -25,6 +25,9 @@ func (g *Gateway) callImported(w http.ResponseWriter, r *http.Request, rt *impor
 	if err := g.shed(rec.who, priorityNormal); err != nil {
 		return err
 	}
+	if last := r.Header.Get(sse.LastEventID); last != "" && q.out == formSSE {
+		return g.resume(w, r, q, last)
+	}
 	request := bind.Request{Method: r.Method, URL: requestURL(r), Path: path, Query: r.URL.RawQuery, Header: r.Header}
 	values, wrong := rt.binding.Parameters(&request)
 	wrong = append(wrong, rt.checkParameters(values)...)
@@ -32,9 +35,7 @@ func (g *Gateway) callImported(w http.ResponseWriter, r *http.Request, rt *impor
 	defer g.freeBuffer(b)
 	g.heed(w, r, q, b)
 	var body bind.Body
-	if q.in.streams() {
-		rt.checkItems(q)
-	} else {
+	if !q.in.streams() {
 		if err := g.readBody(w, r, b); err != nil {
 			return err
 		}
@@ -51,7 +52,10 @@ func (g *Gateway) callImported(w http.ResponseWriter, r *http.Request, rt *impor
 		return badRequest(rt, wrong)
 	}
 	q.payload = payload
-	return g.perform(&resultWriter{w, rt}, r, q)
+	if q.asResource() {
+		return g.callKept(w, r, q, append([]byte(r.Method+" "+r.URL.RequestURI()+"\n"), b.body()...))
+	}
+	return g.perform(w, r, q)
 }
 
 // readImported understands all of r but its parameters and its body.
@@ -71,6 +75,15 @@ func (g *Gateway) readImported(r *http.Request, rt *importedRoute, q *request) (
 	}
 	if compressed, err := encoded(r); err != nil || compressed && q.in.streams() {
 		return badEncoding(q.in.streams())
+	}
+	if q.in.streams() {
+		q.item = rt.checkItems(q)
+	}
+	if err := q.readKeeping(r); err != nil {
+		return err
+	}
+	if err := q.checkLife(r.ContentLength); err != nil {
+		return err
 	}
 	if rt.Call.Timeout > 0 {
 		q.options.timeout, q.hasTimeout = rt.Call.Timeout, true
@@ -139,15 +152,16 @@ func (rt *importedRoute) checkParameters(values []bind.Value) (wrong []openapi.V
 	return wrong
 }
 
-// checkItems has each item of a streamed body held against the body's schema.
-// The document describes a stream by its items.
-func (rt *importedRoute) checkItems(q *request) {
+// checkItems returns what holds each item of a streamed body against its
+// schema: a document describes a stream by its items. It is nil if there is
+// nothing to check.
+func (rt *importedRoute) checkItems(q *request) func(frame []byte) error {
 	i := slices.IndexFunc(rt.Body.Content, func(c openapi.Content) bool { return classify(c.Media).body == bodyStream })
 	if i < 0 || q.in != framingNDJSON && q.in != framingJSONSeq {
-		return
+		return nil
 	}
 	schema := rt.checks.Body[i]
-	q.item = func(frame []byte) error {
+	return func(frame []byte) error {
 		tree, err := bind.Tree(frame)
 		if err != nil {
 			return nil //nolint:nilerr // what follows says what is wrong
@@ -178,7 +192,7 @@ func badRequest(rt *importedRoute, wrong []openapi.Violation) *problem.Problem {
 
 // checkAnswer holds a result against the document. The error is a problem:
 // 502, if that is to be enforced.
-func (g *Gateway) checkAnswer(ctx context.Context, c *call, q *request, e event) error {
+func (g *Gateway) checkAnswer(c *call, q *request, e event) error {
 	rt := q.route
 	if rt.answers == AnswersUnchecked {
 		return nil
@@ -202,7 +216,7 @@ func (g *Gateway) checkAnswer(ctx context.Context, c *call, q *request, e event)
 	if len(wrong) == 0 {
 		return nil
 	}
-	g.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "answer is not as its document describes it",
+	g.cfg.Log.Warn("answer is not as its document describes it",
 		slog.String("id", c.id), slog.String("procedure", string(c.procedure)),
 		slog.String("operation", rt.Method+" "+rt.Path), slog.String("pointer", wrong[0].Pointer), slog.String("fault", wrong[0].Detail))
 	if rt.answers != AnswersEnforced {
@@ -226,22 +240,16 @@ func (rt *importedRoute) statusOf(uri wamp.URI) (status int, ok bool) {
 	return status, longest >= 0
 }
 
-// A resultWriter sends results under the statuses that their operation has.
-type resultWriter struct {
-	http.ResponseWriter
-	route *importedRoute
-}
-
-// Unwrap is for http.ResponseController, and for recordOf.
-func (w *resultWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader implements http.ResponseWriter.
-func (w *resultWriter) WriteHeader(code int) {
-	switch code {
-	case http.StatusOK:
-		code = w.route.status
-	case http.StatusNoContent:
-		code = w.route.empty
+// statusFor returns the status of a result: the one it has, else the one that
+// the operation has for it. 0 stands for 200, or 204 if there is nothing in it.
+func (rt *importedRoute) statusFor(status int, s shape) int {
+	switch {
+	case status != 0 || rt == nil:
+		return status
+	case s == resultNone && rt.empty != http.StatusNoContent:
+		return rt.empty
+	case s != resultNone && rt.status != http.StatusOK:
+		return rt.status
 	}
-	w.ResponseWriter.WriteHeader(code)
+	return 0
 }

@@ -432,3 +432,60 @@ func TestImportedHangUp(t *testing.T) {
 		t.Errorf("canceled: %+v, want one, by kill", r.canceled)
 	}
 }
+
+// TestImportedKept has operations answer later, and once for a key.
+func TestImportedKept(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	r := &realm{procedures: map[wamp.URI]procedure{"pets.add": func(c incoming) {
+		calls++
+		c.result(wamp.Payload{Serializer: wamp.JSON, Kwargs: c.Payload.Kwargs})
+	}, "pets.photo": func(c incoming) {
+		calls++
+		c.result(wamp.Payload{})
+	}}}
+	g := newGateway(t, r, nil)
+	if err := g.SetImports([]gateway.Import{imported(t, "pets", "/api", pets, openapi.Mapping{}, gateway.AnswersEnforced)}); err != nil {
+		t.Fatal(err)
+	}
+	add := func(fields ...string) *httptest.ResponseRecorder {
+		return send(g, "POST", "/api/pets", `{"name":"Tom"}`, append([]string{"Content-Type", jsonType}, fields...)...)
+	}
+	w := add("Prefer", "respond-async")
+	at := w.Header().Get("Location")
+	if w.Code != 202 || at == "" {
+		t.Fatalf("later: %d %s", w.Code, w.Body)
+	}
+	send(g, "GET", at, "", "Prefer", "wait=10")
+	if w = send(g, "GET", at+"/result", ""); w.Code != 201 || w.Body.String() != "{\"name\":\"Tom\"}\n" {
+		t.Errorf("the result: %d %s", w.Code, w.Body)
+	}
+	calls = 0
+	for range 2 {
+		if w = add("Idempotency-Key", "k"); w.Code != 201 || calls != 1 {
+			t.Errorf("with a key: %d %s, %d calls", w.Code, w.Body, calls)
+		}
+	}
+	for i, path := range []string{"/api/pets/1/photo.png", "/api/pets/2/photo.png"} { // another path is another request
+		if w = send(g, "POST", path, "x", "Content-Type", "image/png", "Idempotency-Key", "k"); w.Code != []int{204, 422}[i] {
+			t.Errorf("%s with a key: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+// TestImportedReconnect makes no call for an EventSource that comes back.
+func TestImportedReconnect(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	r := &realm{procedures: map[wamp.URI]procedure{"feeds.watch": func(c incoming) { calls++; c.result(wamp.Payload{}) }}}
+	g := newGateway(t, r, nil)
+	if err := g.SetImports([]gateway.Import{imported(t, "feed", "/api", feed, openapi.Mapping{}, gateway.AnswersUnchecked)}); err != nil {
+		t.Fatal(err)
+	}
+	w := send(g, "GET", "/api/feeds/a", "", "Accept", "text/event-stream")
+	_, id, _ := strings.Cut(w.Body.String(), "event: result\nid: ")
+	id, _, _ = strings.Cut(id, "\n")
+	if w = send(g, "GET", "/api/feeds/a", "", "Accept", "text/event-stream", "Last-Event-ID", id); w.Code != 204 || calls != 1 {
+		t.Errorf("after %q: %d, %d calls", id, w.Code, calls)
+	}
+}

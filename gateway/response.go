@@ -20,6 +20,11 @@ import (
 // The error is a problem: a result that has no form in what was asked for.
 func (g *Gateway) writeResult(w http.ResponseWriter, c *call, q *request, e event) error {
 	status := 0
+	if q.route != nil {
+		if err := g.checkAnswer(c, q, e); err != nil {
+			return err
+		}
+	}
 	if q.about != nil && q.about.respond {
 		var err error
 		if e.payload, status, err = respond(w.Header(), e.payload); err != nil {
@@ -30,6 +35,7 @@ func (g *Gateway) writeResult(w http.ResponseWriter, c *call, q *request, e even
 	if err != nil {
 		return badResult(err)
 	}
+	status = q.route.statusFor(status, shape)
 	v := g.callHeaders(w.Header(), c, q)
 	v.set("Wamp-Result", shape.String())
 	switch {
@@ -271,8 +277,8 @@ func (g *Gateway) problemOf(c *call, q *request, e event) *problem.Problem {
 	if e.uri == wamp.ErrNoSuchProcedure && e.origin == wamp.OriginDealer {
 		p.Detail = g.noProcedure(c.procedure)
 	}
-	if c.route != nil && e.origin == wamp.OriginCallee {
-		if status, ok := c.route.statusOf(e.uri); ok {
+	if q.route != nil && e.origin == wamp.OriginCallee {
+		if status, ok := q.route.statusOf(e.uri); ok {
 			p.Status = status
 		}
 	}

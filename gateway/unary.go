@@ -108,7 +108,6 @@ func (g *Gateway) perform(w http.ResponseWriter, r *http.Request, q *request) er
 	if err != nil {
 		return err
 	}
-	c.route = q.route
 	if q.streams() {
 		c.inbox.latest = q.latest
 		var done context.CancelFunc
@@ -162,11 +161,6 @@ func (g *Gateway) unary(w http.ResponseWriter, r *http.Request, c *call, q *requ
 	}
 	if err := g.checkResult(r.Context(), c, q, e); err != nil {
 		return err
-	}
-	if q.route != nil {
-		if err := g.checkAnswer(r.Context(), c, q, e); err != nil {
-			return err
-		}
 	}
 	err = g.writeResult(w, c, q, e)
 	switch {
