@@ -128,7 +128,7 @@ func formField(pair string) (name, value string, err error) {
 // file becomes {"filename","content_type","data"}.
 func multipartPayload(body []byte, boundary string, types map[string]fieldType) (wamp.Payload, error) {
 	f := fields{types: types}
-	parts := multipart.NewReader(bytes.NewReader(body), boundary)
+	parts := newMultipart(bytes.NewReader(body), boundary)
 	for {
 		part, err := parts.NextRawPart()
 		if errors.Is(err, io.EOF) {
@@ -142,6 +142,19 @@ func multipartPayload(body []byte, boundary string, types map[string]fieldType) 
 		}
 	}
 }
+
+// newMultipart reads the parts of a multipart body. Package multipart takes a
+// body that ends within the head of a part for one that is complete; here
+// NextRawPart returns io.EOF at the closing boundary only.
+func newMultipart(body io.Reader, boundary string) *multipart.Reader {
+	return multipart.NewReader(io.MultiReader(body, strings.NewReader("\r\n"), cutOff{}), boundary)
+}
+
+// cutOff is what follows a body that should have ended before.
+type cutOff struct{}
+
+// Read implements io.Reader.
+func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // addPart adds one part of a multipart body.
 func (f *fields) addPart(part *multipart.Part) error {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -134,7 +133,7 @@ func decodeForm(raw []byte, shape *openapi.Shape) (bind.Body, *plainTree, error)
 // passed on as bytes, with its name and type; its schema sees it as text.
 func decodeMultipart(raw []byte, boundary string, shape *openapi.Shape) (bind.Body, *plainTree, error) {
 	var f fields
-	parts := multipart.NewReader(bytes.NewReader(raw), boundary)
+	parts := newMultipart(bytes.NewReader(raw), boundary)
 	for {
 		part, err := parts.NextRawPart()
 		if errors.Is(err, io.EOF) {

@@ -21,7 +21,7 @@ type partFramer struct {
 }
 
 func (f partFramer) read(body *uploadBody, emit func(wamp.Payload) error) error {
-	parts := multipart.NewReader(body, f.boundary)
+	parts := newMultipart(body, f.boundary)
 	for n := 1; ; n++ {
 		body.inFrame, body.budget = true, maxPartHead
 		part, err := parts.NextRawPart()
