@@ -128,9 +128,6 @@ func (t *imports) add(in *Import, op *openapi.Operation, checks *validate.Operat
 	}
 	rt := &importedRoute{Operation: op, name: in.Name, binding: bind.New(op), checks: checks, answers: in.Answers}
 	rt.status, rt.empty = op.Success()
-	if s := op.Call.Status; s != 0 {
-		rt.status, rt.empty = s, s
-	}
 	if answer, ok := op.Response(rt.status); ok {
 		for _, c := range answer.Content {
 			if openapi.JSONMedia(c.Media) {

@@ -114,6 +114,7 @@ func TestSuccess(t *testing.T) {
 		`{"200":` + content + `}`: {200, 204},
 		`{"201":` + content + `,"202":` + content + `}`: {201, 204},
 		`{"204":{}}`:                           {200, 204},
+		`{"205":{}}`:                           {200, 205},
 		`{"202":{}}`:                           {202, 202},
 		`{"201":` + content + `,"202":{}}`:     {201, 202},
 		`{"404":{},"default":` + content + `}`: {200, 204},
@@ -121,6 +122,17 @@ func TestSuccess(t *testing.T) {
 		doc := load(t, `{"openapi":"3.1.0","paths":{"/a":{"get":{"responses":`+responses+`}}}}`, openapi.Mapping{Procedure: "p"})
 		if body, empty := doc.Operations[0].Success(); body != want[0] || empty != want[1] {
 			t.Errorf("%s: %d and %d, want %v", responses, body, empty, want)
+		}
+	}
+}
+
+// TestStatus gives results the status that the document names.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string][2]int{"202": {202, 202}, "204": {201, 204}} {
+		doc := load(t, `{"openapi":"3.1.0","paths":{"/a":{"get":{"x-wamp-procedure":"p","x-wamp-status":`+status+`,"responses":{"201":{"content":{"a/b":{}}}}}}}}`, openapi.Mapping{})
+		if body, empty := doc.Operations[0].Success(); body != want[0] || empty != want[1] {
+			t.Errorf("%s: %d and %d, want %v", status, body, empty, want)
 		}
 	}
 }

@@ -313,13 +313,28 @@ func statusRange(s string) bool {
 // Success returns the status of a result, by what the operation describes:
 // the lowest one that has a body, and the lowest one that has none. Either is
 // the other's where only one is described, 200 and 204 where none is.
+// x-wamp-status comes before all, but a result that has a body never gets a
+// status that has none.
 func (op *Operation) Success() (body, empty int) {
+	body, empty = op.described()
+	switch s := op.Call.Status; {
+	case s == 0:
+	case bodyless(s):
+		empty = s
+	default:
+		body, empty = s, s
+	}
+	return body, empty
+}
+
+// described is Success by the responses alone.
+func (op *Operation) described() (body, empty int) {
 	for _, r := range op.Responses {
 		status, err := strconv.Atoi(r.Status)
 		if err != nil || status < http.StatusOK || status >= http.StatusMultipleChoices {
 			continue
 		}
-		if at := &body; len(r.Content) == 0 || status == http.StatusNoContent {
+		if at := &body; len(r.Content) == 0 || bodyless(status) {
 			at = &empty
 			if *at == 0 {
 				*at = status
@@ -331,7 +346,7 @@ func (op *Operation) Success() (body, empty int) {
 	switch {
 	case body == 0 && empty == 0:
 		return http.StatusOK, http.StatusNoContent
-	case body == 0 && empty == http.StatusNoContent:
+	case body == 0 && bodyless(empty):
 		return http.StatusOK, empty
 	case body == 0:
 		return empty, empty
@@ -339,6 +354,11 @@ func (op *Operation) Success() (body, empty int) {
 		return body, http.StatusNoContent
 	}
 	return body, empty
+}
+
+// bodyless reports whether answers with a status have no body.
+func bodyless(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusResetContent
 }
 
 // Response returns what is described for a status: exactly, as a range, or as
