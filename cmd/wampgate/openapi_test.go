@@ -50,6 +50,23 @@ func TestOpenapiCheck(t *testing.T) {
 	}
 }
 
+// TestOpenapiOwn takes in the document that a gateway makes of its procedures.
+func TestOpenapiOwn(t *testing.T) {
+	t.Parallel()
+	b := inBackground(t, "dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+	public, admin := addresses(t, b)
+	_, text := ask(t, "GET", public+"/openapi.json", "")
+	if got := runWith(context.Background(), nil, "openapi", "check", document(t, "own.json", text)); got.code != exitOK {
+		t.Errorf("check: %+v", got)
+	}
+	if status, body := ask(t, "PUT", admin+"/admin/routes/own?prefix=/again", text); status != 201 {
+		t.Fatalf("PUT: %d %s", status, body)
+	}
+	if status, body := ask(t, "POST", public+"/again/call/demo.greet", `{"name":"Ada"}`); status != 200 || !strings.Contains(body, "Ada") {
+		t.Errorf("a call through it: %d %s", status, body)
+	}
+}
+
 // TestOpenapiDiff tells breaking changes from others.
 func TestOpenapiDiff(t *testing.T) {
 	t.Parallel()
