@@ -59,6 +59,7 @@ func (d *Dealer) result(c *call, m *wamp.Yield) {
 	r.Details.Passthru = m.Options.Passthru
 	r.Details.Custom = m.Options.Custom
 	r.Payload = m.Payload
+	r.Served = wamp.Served{Registration: c.registration, Callee: c.callee.id}
 }
 
 // calleeError handles an ERROR that answers an INVOCATION: the caller gets it
@@ -97,6 +98,7 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 	e.Error = m.Error
 	e.Payload = m.Payload
 	e.Origin = wamp.OriginCallee
+	e.Served = wamp.Served{Registration: c.registration, Callee: c.callee.id}
 	d.end(now, c)
 	return nil
 }

@@ -183,6 +183,33 @@ func TestOwnArguments(t *testing.T) {
 	}
 }
 
+// TestServed shows that results and errors tell those in the same process who
+// gave them.
+func TestServed(t *testing.T) {
+	t.Parallel()
+	d := dealer.New(dealer.Config{})
+	join(t, d, 1)
+	join(t, d, 2)
+	receive(t, d, 2, &wamp.Register{Request: 1, Procedure: "p"})
+	want := wamp.Served{Registration: 1, Callee: 2}
+	call := func(request wamp.ID) wamp.ID {
+		inv, _ := receive(t, d, 1, &wamp.Call{Request: request, Procedure: "p"})[0].Message.(*wamp.Invocation)
+		return inv.Request
+	}
+	out := receive(t, d, 2, &wamp.Yield{Request: call(1)})
+	if r, ok := out[0].Message.(*wamp.Result); !ok || r.Served != want {
+		t.Errorf("%+v, want a RESULT of %+v", out[0].Message, want)
+	}
+	out = receive(t, d, 2, &wamp.Error{RequestType: wamp.TypeInvocation, Request: call(2), Error: "com.example.odd"})
+	if e, ok := out[0].Message.(*wamp.Error); !ok || e.Served != want {
+		t.Errorf("%+v, want an ERROR of %+v", out[0].Message, want)
+	}
+	out = receive(t, d, 1, &wamp.Call{Request: 3, Procedure: "nope"})
+	if e, ok := out[0].Message.(*wamp.Error); !ok || e.Served != (wamp.Served{}) {
+		t.Errorf("%+v, want an ERROR of nobody's", out[0].Message)
+	}
+}
+
 // TestDescriptions shows that whoever keeps what Described answers is told when
 // to ask again, and need not ask while nothing is described.
 func TestDescriptions(t *testing.T) {

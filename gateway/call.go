@@ -38,6 +38,7 @@ type call struct {
 	started time.Time
 	timing  string // Server-Timing of the answer, or empty
 
+	served       wamp.Served    // of the event that was polled last
 	acknowledged string         // what the answer says about it, or empty
 	passthru     *wamp.Passthru // of the answer
 
@@ -181,6 +182,9 @@ func (c *call) poll() (e event, ok bool, err error) {
 	if e.notes != nil {
 		c.noted(e.notes)
 	}
+	if ok {
+		c.served = e.served
+	}
 	return e, ok, err
 }
 
@@ -299,7 +303,7 @@ func (c *call) close() {
 	}
 	c.inbox.reset()
 	c.owner, c.message, c.patient, c.timing = nil, wamp.Call{}, 0, ""
-	c.acknowledged, c.passthru = "", nil
+	c.acknowledged, c.passthru, c.served = "", nil, wamp.Served{}
 	c.dispatched.Store(false)
 	g.calls.Put(c)
 }

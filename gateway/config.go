@@ -73,6 +73,9 @@ type Config struct {
 	// ErrorsLiteral keeps from reading a status out of the last component of
 	// such an error's URI, as in com.example.not_found.
 	ErrorsLiteral bool
+	// ExposeCallee tells clients which registration and which callee's session
+	// answered, which others would keep to themselves.
+	ExposeCallee bool
 	// HideUnauthorized answers 404 in place of 401 and 403 to those who may not
 	// call a procedure, so that they don't learn that it is there.
 	HideUnauthorized bool

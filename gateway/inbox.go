@@ -15,6 +15,8 @@ type event struct {
 	uri    wamp.URI
 	origin wamp.Origin
 
+	served wamp.Served // by whom; zero if that is not known
+
 	notes *notes // beside the payload; nil if there are none
 }
 

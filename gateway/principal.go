@@ -255,9 +255,9 @@ func (p *principal) Push(m wamp.Message) error {
 		case m.Details.Progress:
 			kind = eventProgress
 		}
-		p.deliver(m.Request, event{kind: kind, payload: m.Payload, notes: notesOfResult(&m.Details)})
+		p.deliver(m.Request, event{kind: kind, payload: m.Payload, served: m.Served, notes: notesOfResult(&m.Details)})
 	case *wamp.Error:
-		p.deliver(m.Request, event{kind: eventFailure, payload: m.Payload, uri: m.Error, origin: m.Origin, notes: notesOfError(m.Details)})
+		p.deliver(m.Request, event{kind: eventFailure, payload: m.Payload, uri: m.Error, origin: m.Origin, served: m.Served, notes: notesOfError(m.Details)})
 	case *wamp.Goodbye:
 		p.end(m.Reason)
 	case *wamp.Abort:

@@ -132,6 +132,10 @@ func (g *Gateway) callHeaders(h http.Header, c *call, q *request) *fieldValues {
 		v.set("Wamp-Timeout", strconv.FormatInt(q.timeout.Milliseconds(), 10))
 	}
 	c.noteHeaders(v, q)
+	if g.cfg.ExposeCallee && c.served != (wamp.Served{}) {
+		v.set("Wamp-Registration", strconv.FormatUint(uint64(c.served.Registration), 10))
+		v.set("Wamp-Callee", strconv.FormatUint(uint64(c.served.Callee), 10))
+	}
 	return v
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway"
 )
 
 // TestTrace shows how a trace goes on: to the callee, into the answer, into
@@ -61,5 +62,28 @@ func TestTrace(t *testing.T) {
 	stream := post(g, "/call/test.p", "", "Traceparent", parent, "Accept", "text/event-stream")
 	if got := stream.Header().Get("Traceparent"); !strings.Contains(got, id) || !strings.Contains(stream.Header().Get("Server-Timing"), "gw;dur=") {
 		t.Errorf("stream: %v", stream.Header())
+	}
+}
+
+// TestExposeCallee shows that who answered is told if that is wanted, of results,
+// errors and streams, and not otherwise.
+func TestExposeCallee(t *testing.T) {
+	t.Parallel()
+	served := wamp.Served{Registration: 7, Callee: 9}
+	r := &realm{procedures: map[wamp.URI]procedure{
+		"test.result": func(c incoming) { c.push(&wamp.Result{Request: c.Request, Payload: c.Payload, Served: served}) },
+		"test.error": func(c incoming) {
+			c.push(&wamp.Error{RequestType: wamp.TypeCall, Request: c.Request, Error: "com.example.odd", Origin: wamp.OriginCallee, Served: served})
+		},
+	}}
+	for _, expose := range []bool{true, false} {
+		g := newGateway(t, r, func(c *gateway.Config) { c.ExposeCallee = expose })
+		for _, path := range []string{"/call/test.result", "/call/test.error", "/call/test.result?stream=sse", "/call/test.absent"} {
+			h := post(g, path, "").Header()
+			told := h.Get("Wamp-Registration") == "7" && h.Get("Wamp-Callee") == "9"
+			if want := expose && path != "/call/test.absent"; told != want || !want && h.Get("Wamp-Callee") != "" {
+				t.Errorf("%s, expose %v: %v", path, expose, h)
+			}
+		}
 	}
 }

@@ -215,6 +215,7 @@ func (n *node) gatewayConfig() gateway.Config {
 		ErrorStatus:      s.ErrorStatus,
 		ErrorsLiteral:    !s.ErrorHints,
 		HideUnauthorized: s.HideUnauthorized,
+		ExposeCallee:     s.ExposeCallee,
 		Debug:            s.Tracebacks,
 
 		ShedDelay:     s.ShedDelay,

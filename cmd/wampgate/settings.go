@@ -59,6 +59,7 @@ type settings struct {
 	ErrorStatus      int  `group:"Errors" default:"500" help:"Status of callees' own errors that nothing else decides, from 400 to 599."`
 	ErrorHints       bool `group:"Errors" negatable:"" default:"true" help:"Take the status of such an error from the end of its URI, as in com.example.not_found."`
 	HideUnauthorized bool `group:"Errors" negatable:"" default:"false" help:"Answer 404 in place of 401 and 403 to calls that are not allowed."`
+	ExposeCallee     bool `group:"Errors" negatable:"" default:"false" help:"Tell HTTP clients which registration and session answered (Wamp-Registration, Wamp-Callee)."`
 	Tracebacks       bool `group:"Errors" negatable:"" default:"false" help:"Let out the keyword traceback of callees' errors."`
 
 	MaxBody          size    `group:"Limits" default:"4MiB" help:"Bytes of a request body that is one call."`

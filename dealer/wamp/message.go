@@ -204,6 +204,7 @@ type Error struct {
 	Payload     Payload
 
 	Origin Origin // not on the wire
+	Served Served // neither
 }
 
 // Publish is [PUBLISH, Request|id, Options|dict, Topic|uri, Arguments|list,
@@ -339,6 +340,14 @@ type Result struct {
 	Request ID
 	Details ResultDetails
 	Payload Payload
+
+	Served Served // not on the wire
+}
+
+// Served tells who answered a call. It is zero where nobody did, or several.
+type Served struct {
+	Registration ID
+	Callee       ID // its session
 }
 
 // ResultDetails are the details of a Result.
