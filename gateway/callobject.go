@@ -139,6 +139,10 @@ func objectOption(entry wamp.Entry) (name, value string, err error) {
 		return "", "", badOption("the option %s must be text, a number, true or false", name)
 	case name == "rkey" || name == "shard_key":
 		name += ":" // a number is not the text of it
+	case name == "timeout":
+		if whole, fraction, ok := strings.Cut(value, "."); ok && strings.Trim(fraction, "0") == "" {
+			value = whole // 500.0 is 500 in JSON, and some languages write nothing else
+		}
 	}
 	return name, value, nil
 }

@@ -28,6 +28,7 @@ func TestBridge(t *testing.T) {
 		"unknown member":    {"/call", jsonType, `{"procedure":"test.echo","arg":[]}`, 400, "not"},
 		"member twice":      {"/call", jsonType, `{"procedure":"test.echo","procedure":"test.fail"}`, 400, "is there twice"},
 		"unknown option":    {"/call", jsonType, `{"procedure":"test.echo","options":{"receive_progress":true}}`, 400, "not offered here"},
+		"float timeout":     {"/call", jsonType, `{"procedure":"test.echo","options":{"timeout":500.0}}`, 200, `{"args":[],"kwargs":{}}`},
 		"bad timeout":       {"/call", jsonType, `{"procedure":"test.echo","options":{"timeout":-1}}`, 400, "negative"},
 		"bad disclose_me":   {"/call", jsonType, `{"procedure":"test.echo","options":{"disclose_me":1}}`, 400, "true or false"},
 		"list":              {"/call", jsonType, `["test.echo"]`, 400, "must be an object"},

@@ -28,7 +28,7 @@ func nodePackages(t *testing.T, leftOut string) string {
 
 var nodeModules = onceFor(func(npm string) (string, error) {
 	files := []string{"package.json", "package-lock.json", ".npmrc"}
-	dir, err := install("npm", files, func(dir string) *exec.Cmd {
+	dir, err := install("npm", "clients", files, func(dir string) *exec.Cmd {
 		cmd := exec.Command(npm, "ci")
 		cmd.Dir = dir
 		return cmd
@@ -49,14 +49,19 @@ func pythonPackages(t *testing.T) string {
 }
 
 var pythonEnv = onceFor(func(python string) (string, error) {
-	dir, err := install("pypi", []string{"requirements.txt"}, func(dir string) *exec.Cmd {
+	dir, err := install("pypi", "clients", []string{"requirements.txt"}, virtualEnv(python))
+	return filepath.Join(dir, "env", "bin", "python"), err
+})
+
+// virtualEnv makes a virtual environment with what requirements.txt names.
+func virtualEnv(python string) func(dir string) *exec.Cmd {
+	return func(dir string) *exec.Cmd {
 		const script = `"$0" -m venv env && env/bin/pip install -q --disable-pip-version-check -r requirements.txt`
 		cmd := exec.Command("sh", "-c", script, python)
 		cmd.Dir = dir
 		return cmd
-	})
-	return filepath.Join(dir, "env", "bin", "python"), err
-})
+	}
+}
 
 // onceFor calls f for the first argument only and remembers what it returned.
 func onceFor(f func(string) (string, error)) func(string) (string, error) {
@@ -69,11 +74,11 @@ func onceFor(f func(string) (string, error)) func(string) (string, error) {
 	}
 }
 
-// install runs command in a cache folder that holds copies of files of
-// clients, unless that was done before for the same files. A lock keeps other
+// install runs command in a cache folder that holds copies of files of a
+// folder, unless that was done before for the same files. A lock keeps other
 // processes out meanwhile, and a failed attempt leaves nothing that would be
 // taken for a whole one.
-func install(kind string, files []string, command func(dir string) *exec.Cmd) (string, error) {
+func install(kind, from string, files []string, command func(dir string) *exec.Cmd) (string, error) {
 	cache, err := cacheDir()
 	if err != nil {
 		return "", err
@@ -87,7 +92,7 @@ func install(kind string, files []string, command func(dir string) *exec.Cmd) (s
 	hash := sha256.New()
 	contents := map[string][]byte{}
 	for _, name := range files {
-		if contents[name], err = os.ReadFile(filepath.Join("clients", name)); err != nil {
+		if contents[name], err = os.ReadFile(filepath.Join(from, name)); err != nil {
 			return "", err
 		}
 		hash.Write([]byte(strconv.Quote(name)))
