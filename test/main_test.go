@@ -6,7 +6,7 @@
 // what it leaves out where Node, Python or curl is missing; with CI=true it
 // fails instead. WAMPGATE_TEST_HEAVY=1 adds the heavy tier: a 1 GiB upload, a
 // million events, the times of a hundred Ctrl-C, a thousand half-open connections,
-// and the throughput of calls with credentials.
+// 5,000 generated requests, and the throughput of calls with credentials.
 package test
 
 import (
