@@ -104,3 +104,25 @@ func TestResultsConform(t *testing.T) {
 		t.Errorf("in a batch: %d %s", w.Code, w.Body)
 	}
 }
+
+// TestKeptCallsConform checks calls that outlive their requests as others.
+func TestKeptCallsConform(t *testing.T) {
+	t.Parallel()
+	r := &realm{procedures: map[wamp.URI]procedure{"a.p": returns(`[1]`, "")}}
+	g := conforming(t, r, gateway.AnswersEnforced)
+	w := post(g, "/call/a.p", `{"name":1}`, "Content-Type", jsonType, "Prefer", "respond-async")
+	if _, called := r.last(); w.Code != http.StatusUnprocessableEntity || called {
+		t.Errorf("bad arguments: %d %s, called %v", w.Code, w.Body, called)
+	}
+	w = post(g, "/call/a.p", `{"name":"Ada"}`, "Content-Type", jsonType, "Prefer", "respond-async")
+	at := w.Header().Get("Location")
+	if w.Code != http.StatusAccepted || at == "" {
+		t.Fatalf("good arguments: %d %s", w.Code, w.Body)
+	}
+	if w := do(g, http.MethodGet, at+"?wait=30s", nil); !strings.Contains(w.Body.String(), `"failed"`) {
+		t.Errorf("the call is %s", w.Body)
+	}
+	if w := do(g, http.MethodGet, at+"/result", nil); w.Code != http.StatusBadGateway || !strings.Contains(w.Body.String(), "the result is not as the procedure describes it") {
+		t.Errorf("the result is %d %s", w.Code, w.Body)
+	}
+}
