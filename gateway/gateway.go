@@ -37,6 +37,7 @@ type Gateway struct {
 	documents documents
 	overload  shedder
 	endings   endings // of event streams
+	docs      docs
 	inFlight  atomic.Int64
 	draining  atomic.Bool
 }
@@ -87,6 +88,8 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 		get(proceduresPath+"/{uri}", g.admitted(g.procedure))
 		get("/openapi.json", g.admitted(g.openapi(false)))
 		get("/openapi.yaml", g.admitted(g.openapi(true)))
+		get(docsPath, g.docs.page)
+		get(docsPath+"/{version}/{file}", g.docs.file)
 	}
 	if g.cfg.WebSocket != nil {
 		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)

@@ -40,6 +40,7 @@ func (g *Gateway) welcome(w http.ResponseWriter, r *http.Request) error {
   curl -X POST -T - %[1]s/call/demo.sha256 < file
   curl %[1]s/procedures
 
+The page %[1]s/docs calls, too, and has a reference of all this.
 A JSON list becomes the positional arguments of the call, an object the keyword
 arguments. Hanging up cancels the call. WAMP clients connect to %[1]s/ws
 `, at, g.cfg.Realm))

@@ -367,7 +367,7 @@ func (n *node) shutdown() error {
 // announce says where the node is reached.
 func (n *node) announce(w io.Writer) error {
 	addr := reachable(n.listener.Addr())
-	parts := []string{"wampgate " + version, n.scheme("http") + "://" + addr, n.scheme("ws") + "://" + addr + "/ws", "realm=" + strings.Join(n.settings.Realm, ",")}
+	parts := []string{"wampgate " + version, n.scheme("http") + "://" + addr, n.scheme("ws") + "://" + addr + "/ws", "realm=" + strings.Join(n.settings.Realm, ","), "docs=/docs"}
 	if n.rawSocket != nil {
 		parts = append(parts, rawSocketURL(n.rawSocket.Addr()))
 	}

@@ -33,7 +33,7 @@ func TestDevSaysWhereItIs(t *testing.T) {
 	t.Parallel()
 	b := inBackground(t, "dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--realm", "my.realm,other")
 	line := b.line(t, "wampgate")
-	want := regexp.MustCompile(`^wampgate 0\.1  http://(127\.0\.0\.1:\d+)  ws://(127\.0\.0\.1:\d+)/ws  realm=my\.realm,other  admin=http://(127\.0\.0\.1:\d+)$`)
+	want := regexp.MustCompile(`^wampgate 0\.1  http://(127\.0\.0\.1:\d+)  ws://(127\.0\.0\.1:\d+)/ws  realm=my\.realm,other  docs=/docs  admin=http://(127\.0\.0\.1:\d+)$`)
 	m := want.FindStringSubmatch(line)
 	if m == nil {
 		t.Fatalf("dev printed %q, want %v", line, want)
