@@ -99,17 +99,15 @@ export class Call {
     this.#location = accepted.headers.get("Location");
     this.#detached = true;
     for (let tries = 0; tries < 5; tries++) {
-      const headers = { Accept: "text/event-stream" };
-      if (this.#last) headers["Last-Event-ID"] = this.#last;
-      const response = await request(`${this.#location}/events`, this.#ask.credentials, { headers }).catch(() => null);
-      if (!response) {
-        await new Promise((resume) => setTimeout(resume, 500 << tries));
-        continue;
-      }
       const before = this.#last;
-      const outcome = await this.#read(response).catch(() => null);
-      if (this.#last !== before) tries = 0;
-      if (outcome) return outcome;
+      const headers = { Accept: "text/event-stream" };
+      if (before) headers["Last-Event-ID"] = before;
+      try {
+        return await this.#read(await request(`${this.#location}/events`, this.#ask.credentials, { headers }));
+      } catch {
+        if (this.#last !== before) tries = 0;
+        await new Promise((resume) => setTimeout(resume, 500 << tries));
+      }
     }
     return { state: "failed", text: `The events broke off; the call itself is at ${this.#location}` };
   }
