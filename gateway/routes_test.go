@@ -99,6 +99,7 @@ func TestFixedPages(t *testing.T) {
 		{"/healthz", 200, "ok"},
 		{"/readyz", 200, "ready"},
 		{"/", 200, "curl --json '[2,3]' http://example.com/call/demo.add"},
+		{"/", 200, "http://example.com/docs"},
 		{"/nowhere", 404, "nothing is at /nowhere"},
 		{"/ws", 404, "nothing"},
 	}

@@ -22,12 +22,14 @@ type docsReport struct {
 	Outside []string // requests for other origins
 	Texts   struct {
 		Fault, Call, Failure, Upload, Sent string
+		Lines, Dropped, Hostile, Title     string
 		Stream                             []string
 		Hang                               string `json:"test.docs.hang"`
 		Later                              string `json:"test.docs.later"`
 	}
 	Checks struct {
-		Found, Operations, Stored     int
+		Found, Operations, Guarded    int
+		Stored, Listed                int
 		CallTooWide, ReferenceTooWide int
 		Focus, Invalid                string
 		ArgsDisabled, Forgotten       bool
@@ -64,6 +66,9 @@ func TestDocsInBrowser(t *testing.T) {
 	for i, uri := range []string{"test.docs.hang", "test.docs.later"} {
 		callee.register(ctx, t, i+1, uri)
 	}
+	from := callee.got.len()
+	callee.sendf(ctx, t, `[64,3,{"_http":{"summary":%q}},"test.docs.hostile"]`, hostile)
+	callee.wantAfter(ctx, t, from, codeRegistered)
 	given, err := json.Marshal(map[string]string{
 		"url": g.url(""), "guarded": closed.url(""), "name": "ada", "secret": loginPassword, "shots": os.Getenv("WAMPGATE_TEST_SHOTS"),
 	})
@@ -77,8 +82,14 @@ func TestDocsInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	interrupted := make(chan error, 1)
-	go func() { interrupted <- callee.hangTwice(ctx) }()
-	if err := errors.Join(cmd.Wait(), <-interrupted); err != nil {
+	life, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { interrupted <- callee.hangTwice(life) }()
+	err = cmd.Wait()
+	if err != nil {
+		stop() // nobody will cancel anything
+	}
+	if err := errors.Join(err, <-interrupted); err != nil {
 		t.Fatalf("%v\n%s", err, complaints.String())
 	}
 	var got docsReport
@@ -88,6 +99,9 @@ func TestDocsInBrowser(t *testing.T) {
 	t.Logf("with Chromium %s", got.Browser)
 	got.check(t)
 }
+
+// hostile is what a callee says of its procedure that is after whoever reads it.
+const hostile = "<img src='http://203.0.113.1/a' onerror='document.title=1'> ![b](http://203.0.113.1/b) <script>document.title=2</script>"
 
 // hangTwice answers two calls with one progressive result each, and ends them
 // when they are interrupted: the calls of whoever cancels.
@@ -134,6 +148,10 @@ func (d *docsReport) check(t *testing.T) {
 		{"bytes sent", d.Texts.Sent, "3.0 MiB of 3.0 MiB"},
 		{"canceled by hanging up", d.Texts.Hang, "the callee confirmed"},
 		{"canceled with DELETE", d.Texts.Later, "the callee confirmed"},
+		{"lines found in an upload", d.Texts.Lines, `{"args":["an error 0"]} {"args":["an error 100"]}`},
+		{"events that are too many to show", d.Texts.Dropped, "The latest 500 of 2002 events"},
+		{"summary with tags", d.Texts.Hostile, hostile},
+		{"title", d.Texts.Title, "wampgate: calls and reference"},
 		{"stream", strings.Join(d.Texts.Stream, " "), `{"args":[1]} {"args":[2]} {"args":[3]} {"args":[4]} {"args":[5]} {"args":["done"]}`},
 	} {
 		if !strings.Contains(test.got, test.want) {
@@ -149,6 +167,9 @@ func (d *docsReport) check(t *testing.T) {
 	}
 	if c.Operations < 10 {
 		t.Errorf("the reference shows %d operations", c.Operations)
+	}
+	if c.Listed != 500 || c.Guarded < 5 {
+		t.Errorf("%d events are listed, and %d operations shown to who gave credentials", c.Listed, c.Guarded)
 	}
 	if c.CallTooWide > 0 || c.ReferenceTooWide > 0 {
 		t.Errorf("at 390 pixels the parts are too wide by %d and %d", c.CallTooWide, c.ReferenceTooWide)

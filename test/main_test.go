@@ -3,7 +3,7 @@
 //
 // The clients come from npm and PyPI into a cache folder (WAMPGATE_TEST_CACHE,
 // else "wampgate-test" in the user's cache folder). A test says in one line
-// what it leaves out where Node, Python or curl is missing; with CI=true it
+// what it leaves out where Node, Python, Chromium or curl is missing; with CI=true it
 // fails instead. WAMPGATE_TEST_HEAVY=1 adds the heavy tier: a 1 GiB upload, a
 // million events, the times of a hundred Ctrl-C, a thousand half-open connections,
 // 5,000 generated requests, and the throughput of calls with credentials.

@@ -1,13 +1,14 @@
 // Drives the page at /docs as a person would, in a real browser, and prints
 // what it saw as one object of JSON.
 //
-//   node docs.cjs PLAYWRIGHT CHROMIUM {"url":…, "guarded":…, "name":…, "secret":…, "shots":…}
+//   node docs.cjs NODE_MODULES CHROMIUM {"url":…, "guarded":…, "name":…, "secret":…, "shots":…}
 //
 // guarded is a gateway that asks for credentials; shots a folder for pictures,
 // or nothing. The procedures test.docs.hang and test.docs.later, which say one
 // thing and then wait to be interrupted, have to be there.
 "use strict";
 
+const fs = require("node:fs");
 const path = require("node:path");
 
 const [packages, executablePath, given] = process.argv.slice(2);
@@ -82,6 +83,7 @@ async function steps(page) {
   await ended(page);
   texts.stream = await page.locator("#events code").allTextContents();
   if (shots) await pictures(page, "call");
+  await accessible(page);
 
   await fill(page, { procedure: "demo.fail", args: '["so"]', kwargs: "{}" });
   await page.getByRole("button", { name: "Call", exact: true }).click();
@@ -106,7 +108,26 @@ async function steps(page) {
   texts.upload = await page.locator("#result").textContent();
   texts.sent = await page.locator("#upload-text").textContent();
   if (shots) await pictures(page, "upload");
+
+  // An upload that is answered by a stream, and more events than are shown.
+  const lines = Array.from({ length: 101 }, (_, i) => (i % 100 === 0 ? `an error ${i}` : `line ${i}`)).join("\n");
+  await page.locator("#file").setInputFiles({ name: "lines.txt", mimeType: "text/plain", buffer: Buffer.from(lines) });
+  await page.getByLabel("Cut into").selectOption("lines");
+  await page.getByRole("radio", { name: "as a stream of events" }).check();
+  await page.locator("#procedure").fill("demo.grep");
+  await page.getByRole("button", { name: "Call", exact: true }).click();
+  await ended(page);
+  texts.lines = (await page.locator('#events [data-name="progress"] code').allTextContents()).join(" ");
   await page.getByRole("button", { name: "Remove it" }).click();
+  await fill(page, { procedure: "demo.count", args: "[2000]", kwargs: "{}" });
+  await page.getByRole("button", { name: "Call", exact: true }).click();
+  await ended(page);
+  texts.dropped = await page.locator("#dropped").textContent();
+  checks.listed = await page.locator("#events li").count();
+
+  // What a callee says of itself is shown, and nothing else.
+  await page.locator("#search").fill("hostile");
+  texts.hostile = await page.locator("#procedures span").textContent();
 
   await page.getByRole("link", { name: "Reference" }).click();
   await page.locator(".opblock-summary-path", { hasText: "demo.add" }).first().waitFor({ timeout: patience });
@@ -114,6 +135,10 @@ async function steps(page) {
   await page.locator(".opblock-post", { hasText: "demo.add" }).first().locator(".opblock-summary-control").click();
   await page.locator(".opblock-body").waitFor({ timeout: patience });
   if (shots) await pictures(page, "reference");
+  await accessible(page);
+  await page.locator(".opblock-post", { hasText: "hostile" }).locator(".opblock-summary-control").click();
+  await page.locator(".opblock-post", { hasText: "hostile" }).locator(".opblock-body").waitFor();
+  texts.title = await page.title();
 }
 
 /** Takes pictures of a page as it is, and notes what sticks out of its width. */
@@ -123,6 +148,8 @@ async function pictures(page, what) {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme });
       await page.evaluate(() => scrollTo(0, 0));
+      // Colors that change slowly, and one behind the other, are not what one looks for.
+      for (let i = 0; i < 3; i++) await page.evaluate(() => Promise.allSettled(document.getAnimations().map((a) => a.finished)));
       await page.screenshot({ path: path.join(shots, `${what}-${width}-${colorScheme}.png`), fullPage: what !== "reference" });
       if (what !== "reference") continue;
       await page.locator(".opblock-body").first().evaluate((body) => body.parentElement.scrollIntoView());
@@ -131,6 +158,16 @@ async function pictures(page, what) {
   }
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.emulateMedia({ colorScheme: "light" });
+}
+
+/** Notes what makes our own parts hard to use, by the rules of axe-core, in both schemes. */
+async function accessible(page) {
+  const axe = fs.readFileSync(path.join(packages, "axe-core", "axe.min.js"), "utf8");
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await page.evaluate(`${axe}; axe.run({exclude: ["#reference"]})`);
+    for (const { id, nodes } of violations) seen.faults.push(`${colorScheme}: ${id} at ${nodes.map((n) => n.target)}`);
+  }
 }
 
 /** Returns how many pixels a page is too wide for a phone. */
@@ -147,9 +184,14 @@ async function login(page) {
   await page.locator("#procedures-status", { hasText: "who you are" }).waitFor({ timeout: patience });
   await page.getByText("Credentials:").click();
   await page.getByLabel("Kind").selectOption("basic");
+  if (shots) await pictures(page, "credentials");
+  await accessible(page);
   await fill(page, { "credentials-name": name, "credentials-secret": secret });
   await page.getByRole("button", { name: "Use" }).click();
   await page.locator("#procedures-status", { hasText: " of " }).waitFor({ timeout: patience });
+  await page.getByRole("link", { name: "Reference" }).click();
+  await page.locator(".opblock").first().waitFor({ timeout: patience });
+  seen.checks.guarded = await page.locator(".opblock").count();
   seen.checks.forgotten = (await page.locator("#credentials-secret").inputValue()) === "";
   seen.checks.stored = await page.evaluate(() => localStorage.length + sessionStorage.length + document.cookie.length);
 }
