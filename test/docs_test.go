@@ -26,6 +26,7 @@ type docsReport struct {
 		Stream                             []string
 		Hang                               string `json:"test.docs.hang"`
 		Later                              string `json:"test.docs.later"`
+		HungUpload                         string
 	}
 	Checks struct {
 		Found, Operations, Guarded    int
@@ -53,8 +54,8 @@ func chromium(t *testing.T, leftOut string) string {
 }
 
 // TestDocsInBrowser uses the page at /docs in a real browser: a call, a stream
-// that shows while it comes, an upload, two cancels that a callee confirms, the
-// reference, and credentials. WAMPGATE_TEST_SHOTS names a folder for pictures.
+// that shows while it comes, uploads, cancels that reach a callee, the reference,
+// and credentials. WAMPGATE_TEST_SHOTS names a folder for pictures.
 func TestDocsInBrowser(t *testing.T) {
 	t.Parallel()
 	const leftOut = "the page at /docs in a browser"
@@ -63,11 +64,11 @@ func TestDocsInBrowser(t *testing.T) {
 	g, closed := start(t), guarded(t)
 	ctx := within(t, 4*patience)
 	callee := join(ctx, t, g)
-	for i, uri := range []string{"test.docs.hang", "test.docs.later"} {
+	for i, uri := range []string{"test.docs.hang", "test.docs.later", "test.docs.upload"} {
 		callee.register(ctx, t, i+1, uri)
 	}
 	from := callee.got.len()
-	callee.sendf(ctx, t, `[64,3,{"_http":{"summary":%q}},"test.docs.hostile"]`, hostile)
+	callee.sendf(ctx, t, `[64,4,{"_http":{"summary":%q}},"test.docs.hostile"]`, hostile)
 	callee.wantAfter(ctx, t, from, codeRegistered)
 	given, err := json.Marshal(map[string]string{
 		"url": g.url(""), "guarded": closed.url(""), "name": "ada", "secret": loginPassword, "shots": os.Getenv("WAMPGATE_TEST_SHOTS"),
@@ -84,7 +85,7 @@ func TestDocsInBrowser(t *testing.T) {
 	interrupted := make(chan error, 1)
 	life, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() { interrupted <- callee.hangTwice(life) }()
+	go func() { interrupted <- callee.hang(life, 3) }()
 	err = cmd.Wait()
 	if err != nil {
 		stop() // nobody will cancel anything
@@ -103,11 +104,11 @@ func TestDocsInBrowser(t *testing.T) {
 // hostile is what a callee says of its procedure that is after whoever reads it.
 const hostile = "<img src='http://203.0.113.1/a' onerror='document.title=1'> ![b](http://203.0.113.1/b) <script>document.title=2</script>"
 
-// hangTwice answers two calls with one progressive result each, and ends them
+// hang answers so many calls with one progressive result each, and ends them
 // when they are interrupted: the calls of whoever cancels.
-func (p *peer) hangTwice(ctx context.Context) error {
+func (p *peer) hang(ctx context.Context, calls int) error {
 	from := 0
-	for range 2 {
+	for range calls {
 		invocation, next, err := p.after(ctx, from, codeInvocation)
 		if err != nil {
 			return err
@@ -152,6 +153,7 @@ func (d *docsReport) check(t *testing.T) {
 		{"events that are too many to show", d.Texts.Dropped, "The latest 500 of 2002 events"},
 		{"summary with tags", d.Texts.Hostile, hostile},
 		{"title", d.Texts.Title, "wampgate: calls and reference"},
+		{"canceled during an upload's answer", d.Texts.HungUpload, "You hung up"},
 		{"stream", strings.Join(d.Texts.Stream, " "), `{"args":[1]} {"args":[2]} {"args":[3]} {"args":[4]} {"args":[5]} {"args":["done"]}`},
 	} {
 		if !strings.Contains(test.got, test.want) {

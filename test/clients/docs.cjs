@@ -4,7 +4,7 @@
 //   node docs.cjs NODE_MODULES CHROMIUM {"url":…, "guarded":…, "name":…, "secret":…, "shots":…}
 //
 // guarded is a gateway that asks for credentials; shots a folder for pictures,
-// or nothing. The procedures test.docs.hang and test.docs.later, which say one
+// or nothing. The procedures test.docs.hang, .later and .upload, which say one
 // thing and then wait to be interrupted, have to be there.
 "use strict";
 
@@ -89,10 +89,12 @@ async function steps(page) {
   await page.getByRole("button", { name: "Call", exact: true }).click();
   texts.failure = await ended(page, "failed");
 
-  // Two cancels that a callee confirms: by hanging up, and with DELETE.
+  // Two cancels that a callee confirms: by hanging up, and with DELETE. The
+  // events of the second one break off once.
   for (const [procedure, answer] of [["test.docs.hang", "as a stream of events"], ["test.docs.later", "later: the call outlives its request"]]) {
     await page.getByRole("radio", { name: answer }).check();
     await fill(page, { procedure, args: "[]", kwargs: "{}" });
+    if (procedure === "test.docs.later") await page.route("**/calls/*/events", (route) => route.abort(), { times: 1 });
     await page.getByRole("button", { name: "Call", exact: true }).click();
     await page.locator('#events [data-name="progress"]').waitFor({ timeout: patience });
     await page.getByRole("button", { name: "Cancel" }).click();
@@ -124,6 +126,16 @@ async function steps(page) {
   await ended(page);
   texts.dropped = await page.locator("#dropped").textContent();
   checks.listed = await page.locator("#events li").count();
+
+  // An upload that is given up.
+  await page.locator("#file").setInputFiles({ name: "zeros.bin", mimeType: "application/octet-stream", buffer: Buffer.alloc(200 << 10) });
+  await page.getByLabel("Cut into").selectOption("chunks");
+  await page.locator("#procedure").fill("test.docs.upload");
+  await page.getByRole("button", { name: "Call", exact: true }).click();
+  await page.locator('#events [data-name="progress"]').waitFor({ timeout: patience });
+  await page.getByRole("button", { name: "Cancel" }).click();
+  texts.hungUpload = await ended(page, "canceled");
+  await page.getByRole("button", { name: "Remove it" }).click();
 
   // What a callee says of itself is shown, and nothing else.
   await page.locator("#search").fill("hostile");
@@ -202,7 +214,7 @@ async function main() {
     seen.browser = browser.version();
     const page = await browser.newPage();
     page.setDefaultTimeout(patience);
-    await observe(page, url, /status of 500/); // the call that fails
+    await observe(page, url, /status of 500|ERR_FAILED/); // the call that fails, and the request that is made to
     await steps(page);
     seen.checks.referenceTooWide = await tooWide(page);
     await page.getByRole("link", { name: "Call", exact: true }).click();
