@@ -34,6 +34,9 @@ const (
 // chunks. Bodies of the other types hold one value, however they are sent.
 func (t bodyType) raw() bool { return t == bodyNone || t == bodyText || t == bodyBytes }
 
+// binary reports whether the body is a value in a binary encoding.
+func (t bodyType) binary() bool { return t == bodyMsgPack || t == bodyCBOR }
+
 // serializer returns the encoding of a body that holds a value.
 func (t bodyType) serializer() wamp.Serializer {
 	switch t {

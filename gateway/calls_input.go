@@ -31,6 +31,18 @@ type item struct {
 	final   bool
 }
 
+// readSeq reads the number of an item; 0 if it has none.
+func readSeq(text string) (uint64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil || n == 0 {
+		return 0, badSeq("must be a number from 1 on")
+	}
+	return n, nil
+}
+
 // callInput answers POST /calls/{id}/input: the body is one more CALL.
 func (g *Gateway) callInput(w http.ResponseWriter, r *http.Request) error {
 	var it item
@@ -45,10 +57,8 @@ func (g *Gateway) callInput(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if text := r.Header.Get(wampSeq); text != "" {
-		if it.seq, err = strconv.ParseUint(text, 10, 63); err != nil || it.seq == 0 {
-			return badSeq("must be a number from 1 on")
-		}
+	if it.seq, err = readSeq(r.Header.Get(wampSeq)); err != nil {
+		return err
 	}
 	at, err := g.resourceOf(w, r)
 	if err != nil {

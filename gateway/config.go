@@ -9,6 +9,7 @@ import (
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/authn"
+	"github.com/wampgate/wampgate/gateway/webhook"
 )
 
 // Config says what a Gateway serves and within which limits. Zero values mean
@@ -19,6 +20,12 @@ type Config struct {
 	// Join opens a session in the realm; required. The gateway calls Leave on
 	// what it returns.
 	Join func(id wamp.Identity, out Outbox) (Session, error)
+	// JoinCallee is Join for sessions that register; nil means that nobody can
+	// over HTTP. An outbox that refuses an INVOCATION with [ErrFull] stays.
+	JoinCallee func(id wamp.Identity, out Outbox) (Session, error)
+	// Webhooks reaches the servers that registered to be called; nil means that
+	// none can.
+	Webhooks *webhook.Client
 	// WebSocket serves WAMP on /ws; nil means that nothing does.
 	WebSocket http.Handler
 	// Nearest finds a registered procedure with a similar name; nil finds none.
@@ -115,6 +122,9 @@ type Config struct {
 	// Durable are calls that are kept elsewhere; nil means that none are.
 	Durable DurableCalls
 
+	MaxCallees             int // registrations made over HTTP; default 10,000
+	MaxCalleesPerPrincipal int // of those; default 100
+
 	MaxSessions int           // principals with a session; default 10,000
 	SessionIdle time.Duration // after which a principal's session ends; default 5 min
 }
@@ -152,6 +162,8 @@ func (cfg Config) withDefaults() Config {
 	orDefault(&cfg.MaxStreamsPerPrincipal, 64)
 	orDefault(&cfg.QueueEvents, 1024)
 	orDefault(&cfg.QueueBytes, 4<<20)
+	orDefault(&cfg.MaxCallees, 10_000)
+	orDefault(&cfg.MaxCalleesPerPrincipal, 100)
 	orDefault(&cfg.Retention, 10*time.Minute)
 	orDefault(&cfg.MaxKeptCalls, 1000)
 	orDefault(&cfg.MaxKeptBytesPerPrincipal, 16<<20)

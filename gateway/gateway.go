@@ -30,6 +30,7 @@ type Gateway struct {
 	imports    atomic.Pointer[imports] // nil if no document is served
 
 	kept      *callStore
+	callees   *callees
 	calls     sync.Pool // of *call, for unary calls
 	records   sync.Pool // of *record
 	buffers   sync.Pool // of *buffer, request bodies
@@ -55,6 +56,7 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g.principals = newPrincipals(&g.cfg)
 	g.kept = newCallStore(&g.cfg)
+	g.callees = newCallees()
 	g.gate.Store(newGate(&g.cfg))
 	g.handler = g.routes()
 	g.overload.limit, g.overload.probe = g.cfg.ShedDelay, g.cfg.Probe
@@ -96,6 +98,7 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	}
 	r.Handle(callPath+"{uri}", call)
 	g.routeCalls(r)
+	g.routeCallees(r)
 	r.Post(bridgePath, g.handle(g.admitted(g.bridge)))
 	r.Post(bulkPath, g.handle(g.admitted(g.bulk)))
 	return r
@@ -133,6 +136,7 @@ func (g *Gateway) Linger(ctx context.Context) { g.kept.running.wait(ctx) }
 func (g *Gateway) Close() {
 	g.Drain()
 	g.overload.end()
+	g.callees.close()
 	g.principals.close()
 	g.kept.close()
 }

@@ -27,18 +27,16 @@ func (rt *importedRoute) readBody(q *request, b *buffer, contentType string) (bi
 	case rt.Body == nil:
 		return bind.Body{}, nil, problem.New(http.StatusBadRequest, uriBadRequest, "the operation takes no body")
 	}
+	var content openapi.Content
 	i := 0
 	if len(rt.Body.Content) > 0 {
 		if i = rt.content(contentType); i < 0 {
 			return bind.Body{}, nil, rt.notTaken(contentType)
 		}
-	}
-	var content openapi.Content
-	if len(rt.Body.Content) > 0 {
 		content = rt.Body.Content[i]
 	}
 	m := q.body
-	if (m.body == bodyMsgPack || m.body == bodyCBOR) && content.Shape != nil && content.Shape.Kinds == openapi.String {
+	if m.body.binary() && content.Shape != nil && content.Shape.Kinds == openapi.String {
 		m.body = bodyBytes // the document takes it as it is
 	}
 	body, tree, err := decodeBody(m, raw, content.Shape)

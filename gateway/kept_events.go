@@ -188,7 +188,7 @@ func (o *streamOut) replayReady(ctx context.Context, t *tail) error {
 			return o.replayFailure(e.failure)
 		}
 		o.call.noted(e.notes)
-		if err := o.event(e.event); err != nil {
+		if err := o.event(e.event); err != nil { //nolint:contextcheck // a result that breaks its schema is logged, which takes no context
 			return o.replayFailure(err) // it has no form here, and would have none the next time
 		}
 		if len(o.buf) < flushSize || o.ended {

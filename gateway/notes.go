@@ -145,6 +145,8 @@ func (o *options) passthruOption(name, value string) {
 // checkPassthru refuses what does not go together with an opaque body.
 func (q *request) checkPassthru(method string) error {
 	switch {
+	case q.passthru == nil:
+		return nil
 	case q.passthru.Scheme == "":
 		return badOption("the options ppt_serializer, ppt_cipher and ppt_keyid need ppt_scheme")
 	case method == http.MethodGet || method == http.MethodHead:

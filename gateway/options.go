@@ -186,12 +186,7 @@ func (o *options) parse(name, value string) (err error) {
 	case "disclose_me":
 		o.disclose, err = parseBool(value)
 	case "progress":
-		var on bool
-		on, err = parseBool(value)
-		o.progress = choiceOff
-		if on {
-			o.progress = choiceOn
-		}
+		o.progress, err = parseChoice(value)
 	case "stream":
 		o.stream, err = oneOf[streamOption](value, []string{"", "off", "sse", "ndjson", "array", "raw"})
 	case "in":
@@ -211,13 +206,27 @@ func (o *options) parse(name, value string) (err error) {
 	case "runmode":
 		o.runMode, err = oneOf[wamp.RunMode](value, []string{"", "partition", "all"})
 	case "trust":
-		if o.trust = value; !slices.Contains(trustLevels(), value) {
-			err = fmt.Errorf("want one of %s", strings.Join(trustLevels(), ", "))
-		}
+		o.trust, err = parseTrust(value)
 	default:
 		o.passthruOption(name, value)
 	}
 	return err
+}
+
+// parseChoice reads a choice that is made.
+func parseChoice(value string) (choice, error) {
+	on, err := parseBool(value)
+	if on {
+		return choiceOn, err
+	}
+	return choiceOff, err
+}
+
+func parseTrust(value string) (string, error) {
+	if !slices.Contains(trustLevels(), value) {
+		return "", fmt.Errorf("want one of %s", strings.Join(trustLevels(), ", "))
+	}
+	return value, nil
 }
 
 func (o *options) parseBody(value string) error {

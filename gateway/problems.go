@@ -27,7 +27,7 @@ type problemPage struct {
 
 // problemPages explains the errors that the gateway and the dealer make.
 func problemPages() []problemPage {
-	return slices.Concat(requestPages(), accessPages(), dealerPages(), limitPages())
+	return slices.Concat(requestPages(), streamPages(), accessPages(), calleePages(), dealerPages(), limitPages())
 }
 
 // requestPages are about requests that are not what they should be.
@@ -67,6 +67,19 @@ func requestPages() []problemPage {
 		},
 		{[]wamp.URI{uriNotAcceptable}, "The Accept field names nothing that the answer can be.", "Take one of those that detail lists."},
 		{[]wamp.URI{uriTooLong}, "The path or the query is too long.", "Send arguments in the body of a POST."},
+		{[]wamp.URI{uriHeaders}, "The header of the request has too many fields.", "Send fewer than 100."},
+		{
+			[]wamp.URI{uriMisdirected},
+			"The gateway does not serve the host that was asked for.",
+			"Use its own name, or set public-url. It keeps web pages from reaching it under names of theirs.",
+		},
+	}
+}
+
+// streamPages are about bodies that stream, and calls that outlive their
+// request.
+func streamPages() []problemPage {
+	return []problemPage{
 		{
 			[]wamp.URI{uriBadFrame},
 			"An item of a streamed body cannot be read, or is too large. The call was canceled.",
@@ -92,12 +105,6 @@ func requestPages() []problemPage {
 		},
 		{[]wamp.URI{uriKeyInUse}, "The first call with this Idempotency-Key still runs.", "Wait for it at Location, or send the request again later."},
 		{[]wamp.URI{uriKeyReused}, "The Idempotency-Key came with another request before.", "Take a new key for each new request, and the same only to repeat one."},
-		{[]wamp.URI{uriHeaders}, "The header of the request has too many fields.", "Send fewer than 100."},
-		{
-			[]wamp.URI{uriMisdirected},
-			"The gateway does not serve the host that was asked for.",
-			"Use its own name, or set public-url. It keeps web pages from reaching it under names of theirs.",
-		},
 	}
 }
 
@@ -123,6 +130,17 @@ func accessPages() []problemPage {
 			"Try again; an operator finds the cause in the log.",
 		},
 		{[]wamp.URI{uriForbidden}, "A page of another origin may not call.", "Its origin has to be among cors-origins."},
+	}
+}
+
+// calleePages are about callees over HTTP.
+func calleePages() []problemPage {
+	return []problemPage{
+		{
+			[]wamp.URI{wamp.ErrUpstream},
+			"The procedure is a webhook, and its server could not be reached or did not answer as it should.",
+			"detail says what came back. Whether the server did something nobody knows; the request is not made again by itself.",
+		},
 	}
 }
 

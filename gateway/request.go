@@ -93,10 +93,8 @@ func (g *Gateway) read(r *http.Request, q *request) error {
 	if err := q.check(get, r.ContentLength); err != nil {
 		return err
 	}
-	if q.passthru != nil {
-		if err := q.checkPassthru(r.Method); err != nil {
-			return err
-		}
+	if err := q.checkPassthru(r.Method); err != nil {
+		return err
 	}
 	if q.about != nil {
 		if err := q.about.check(q); err != nil {

@@ -151,7 +151,7 @@ func TestHosts(t *testing.T) {
 func TestRoutesAreListed(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, &realm{}, func(cfg *gateway.Config) {
-		cfg.Directory, cfg.WebSocket = directory{}, http.NotFoundHandler()
+		cfg.Directory, cfg.WebSocket, cfg.JoinCallee = directory{}, http.NotFoundHandler(), cfg.Join
 	})
 	methods := map[string][]string{}
 	err := chi.Walk(gateway.Routes(g), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {

@@ -157,7 +157,7 @@ func (o *streamOut) drain(ctx context.Context) error {
 		if !ok {
 			break
 		}
-		if err := o.event(e); err != nil {
+		if err := o.event(e); err != nil { //nolint:contextcheck // a result that breaks its schema is logged, which takes no context
 			return err
 		}
 		if len(o.buf) < flushSize {

@@ -22,7 +22,7 @@ func floors() [][]string {
 		{"dealer/router", "dealer/engine", "openapi"},
 		{
 			"dealer/transport", "dealer/cluster", "dealer/durable",
-			"gateway/problem", "gateway/sse", "gateway/authn", "gateway/certs", "gateway/limit", "gateway/bind",
+			"gateway/problem", "gateway/sse", "gateway/authn", "gateway/certs", "gateway/limit", "gateway/bind", "gateway/webhook",
 			"openapi/generate", "openapi/validate", "web",
 		},
 		{"gateway"},

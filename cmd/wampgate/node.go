@@ -196,12 +196,12 @@ func (n *node) gatewayConfig() gateway.Config {
 			return n.router.Nearest(realm, uri)
 		},
 		Join: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
-			session, err := n.router.JoinLocal(realm, id, callerRoles(), "wampgate HTTP", out)
-			if err != nil {
-				return nil, err // not a nil *Session in an interface
-			}
-			return session, nil
+			return n.joinHTTP(realm, id, callerRoles(), out)
 		},
+		JoinCallee: func(id wamp.Identity, out gateway.Outbox) (gateway.Session, error) {
+			return n.joinHTTP(realm, id, calleeRoles(), calleeOutbox{out})
+		},
+		Webhooks:     s.webhooks(),
 		Authenticate: authenticate,
 
 		Log:       n.log,
@@ -230,12 +230,22 @@ func (n *node) gatewayConfig() gateway.Config {
 		MaxCalls:                 s.MaxCalls,
 		MaxCallsPerPrincipal:     s.MaxCallsEach,
 		MaxStreamsPerPrincipal:   s.MaxStreamsEach,
+		MaxCalleesPerPrincipal:   s.MaxCalleesEach,
 		Retention:                s.Retention,
 		MaxKeptCalls:             s.MaxKeptEach,
 		MaxKeptBytesPerPrincipal: int(s.MaxKeptBytesEach),
 		MaxKeptBytes:             int(s.MaxKeptBytes),
 		QueueBytes:               int(s.Queue),
 	}
+}
+
+// joinHTTP opens a session for somebody on HTTP.
+func (n *node) joinHTTP(realm wamp.URI, id wamp.Identity, roles wamp.Roles, out gateway.Outbox) (gateway.Session, error) {
+	session, err := n.router.JoinLocal(realm, id, roles, "wampgate HTTP", out)
+	if err != nil {
+		return nil, err // not a nil *Session in an interface
+	}
+	return session, nil
 }
 
 // callerRoles are the roles of the sessions that HTTP calls run on.

@@ -28,6 +28,7 @@ type settings struct {
 	PublicURL       string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
 	WSOrigins       []string `group:"Addresses" name:"ws-origins" placeholder:"HOST" help:"Other hosts whose pages may open a WebSocket, such as *.example.com."`
 	CORSOrigins     []string `group:"Addresses" name:"cors-origins" placeholder:"ORIGIN" help:"Origins of other pages that may call, such as https://app.example.com."`
+	WebhookAllow    []string `group:"Addresses" placeholder:"NETWORK" help:"Networks of the inside where webhooks may be, such as 10.1.0.0/16, over HTTP too; elsewhere they need HTTPS and a public address."`
 	TrustedProxies  []string `group:"Addresses" placeholder:"NETWORK" help:"Proxies that are believed what they say of their clients, such as 10.0.0.0/8."`
 	TLSCert         string   `group:"TLS" name:"tls-cert" placeholder:"FILE" help:"Certificate in PEM; with it, listen is for HTTPS alone. Read again when it changes."`
 	TLSKey          string   `group:"TLS" name:"tls-key" placeholder:"FILE" help:"Its private key."`
@@ -78,6 +79,7 @@ type settings struct {
 	MaxKeptEach      int     `group:"Limits" default:"1000" help:"Calls of one principal under /calls, running or ended; the oldest ended ones are forgotten first."`
 	MaxKeptBytesEach size    `group:"Limits" default:"16MiB" help:"Bytes of answers and events kept of the ended ones."`
 	MaxKeptBytes     size    `group:"Limits" default:"256MiB" help:"The same of all principals."`
+	MaxCalleesEach   int     `group:"Limits" default:"100" help:"Registrations over HTTP of one principal."`
 	Rate             float64 `group:"Limits" default:"${rate}" help:"HTTP requests a second of one principal, or of one address without credentials; 0 is no limit."`
 	Burst            int     `group:"Limits" default:"0" help:"How many of them may come at once; 0 is twice the rate."`
 
@@ -137,6 +139,9 @@ func (s *settings) faults() []fault {
 	}
 	if _, err := authn.ParseProxies(s.TrustedProxies); err != nil {
 		add("trusted-proxies", err.Error())
+	}
+	if _, err := authn.ParseProxies(s.WebhookAllow); err != nil {
+		add("webhook-allow", err.Error())
 	}
 	for name, d := range map[string]time.Duration{"call-timeout": s.CallTimeout, "stream-timeout": s.StreamTimeout} {
 		if d > s.MaxTimeout {
@@ -208,7 +213,7 @@ func (s *settings) limitFaults() []fault {
 		"max-body": int64(s.MaxBody), "max-frame": int64(s.MaxFrame), "max-message": int64(s.MaxMessage), "queue": int64(s.Queue),
 		"max-sessions": int64(s.MaxSessions), "max-registrations": int64(s.MaxRegistrations), "max-calls": int64(s.MaxCalls),
 		"max-waiting": int64(s.MaxWaiting), "max-waiting-bytes": int64(s.MaxWaitingBytes), "max-wait": int64(s.MaxWait),
-		"max-subscriptions": int64(s.MaxSubscriptions), "max-sessions-each": int64(s.MaxSessionsEach),
+		"max-subscriptions": int64(s.MaxSubscriptions), "max-sessions-each": int64(s.MaxSessionsEach), "max-callees-each": int64(s.MaxCalleesEach),
 		"max-calls-each": int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
 		"max-kept-each": int64(s.MaxKeptEach), "max-kept-bytes-each": int64(s.MaxKeptBytesEach), "max-kept-bytes": int64(s.MaxKeptBytes),
 		"retention":    int64(s.Retention),

@@ -92,6 +92,7 @@ const (
 	ErrCancelled              URI = "wamp.error.cancelled" // accepted, never sent
 	ErrTimeout                URI = "wamp.error.timeout"
 	ErrUnavailable            URI = "wamp.error.unavailable"
+	ErrUpstream               URI = "gateway.error.upstream"     // ours: a webhook did not answer as it should
 	ErrRateLimited            URI = "gateway.error.rate_limited" // ours: the specification has none
 	ErrNoAvailableCallee      URI = "wamp.error.no_available_callee"
 	ErrNoEligibleCallee       URI = "wamp.error.no_eligible_callee"

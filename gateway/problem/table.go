@@ -38,7 +38,7 @@ func table() []row {
 		{http.StatusTooManyRequests, RetrySafe, []wamp.URI{wamp.ErrRateLimited}},
 		{http.StatusConflict, RetryNo, []wamp.URI{wamp.ErrProcedureAlreadyExists}},
 		{http.StatusRequestEntityTooLarge, RetryNo, []wamp.URI{wamp.ErrPayloadSizeExceeded}},
-		{http.StatusBadGateway, RetryUnknown, []wamp.URI{wamp.ErrCanceled, wamp.ErrCancelled, wamp.ErrNetworkFailure}},
+		{http.StatusBadGateway, RetryUnknown, []wamp.URI{wamp.ErrCanceled, wamp.ErrCancelled, wamp.ErrNetworkFailure, wamp.ErrUpstream}},
 		{http.StatusGatewayTimeout, RetryUnknown, []wamp.URI{wamp.ErrTimeout}},
 		{http.StatusNotImplemented, RetryNo, []wamp.URI{wamp.ErrFeatureNotSupported}},
 		{http.StatusServiceUnavailable, RetrySafe, []wamp.URI{
