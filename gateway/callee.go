@@ -248,6 +248,11 @@ func (c *callee) giveUp(i *invocation) {
 // enqueue adds a task. c.mu is held.
 func (c *callee) enqueue(t task) {
 	c.queue = append(c.queue, t)
+	c.wake()
+}
+
+// wake has the stream look at what there is to do.
+func (c *callee) wake() {
 	select {
 	case c.ready <- struct{}{}:
 	default:
@@ -261,6 +266,13 @@ func (c *callee) take() []task {
 	tasks := c.queue
 	c.queue, c.bytes = nil, 0
 	return tasks
+}
+
+// idle reports whether there is nothing to do.
+func (c *callee) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open) == 0 && len(c.queue) == 0
 }
 
 // Flush implements Outbox.
@@ -286,6 +298,7 @@ func (i *invocation) finish() bool {
 	c.mu.Lock()
 	open := c.open[i.request] == i
 	delete(c.open, i.request)
+	c.wake()
 	c.mu.Unlock()
 	c.gateway.callees.forget(i)
 	return open

@@ -45,9 +45,13 @@ func (c *callee) stream(ctx context.Context, w http.ResponseWriter) error {
 	out := sse.Event{Name: "registration", Data: registered}.Append(nil)
 	beat := time.NewTimer(heartbeatTime)
 	defer beat.Stop()
+	drain := c.gateway.drain
 	for {
 		if err := c.write(w, out); err != nil {
 			return err
+		}
+		if drain == nil && c.idle() {
+			c.leave()
 		}
 		beat.Reset(heartbeatTime)
 		select {
@@ -55,6 +59,8 @@ func (c *callee) stream(ctx context.Context, w http.ResponseWriter) error {
 			if out, err = c.events(ctx, out[:0]); err != nil {
 				return err
 			}
+		case <-drain:
+			drain, out = nil, out[:0]
 		case <-beat.C:
 			out = sse.AppendComment(out[:0], "hb")
 		case <-c.over:

@@ -41,6 +41,8 @@ type Gateway struct {
 	docs      docs
 	inFlight  atomic.Int64
 	draining  atomic.Bool
+	drain     chan struct{} // closed when draining begins
+	drainOnce sync.Once
 }
 
 // New returns a Gateway. It fails when a required part of cfg is missing.
@@ -48,7 +50,7 @@ func New(cfg Config) (*Gateway, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg.withDefaults(), csrf: http.NewCrossOriginProtection()}
+	g := &Gateway{cfg: cfg.withDefaults(), csrf: http.NewCrossOriginProtection(), drain: make(chan struct{})}
 	for _, origin := range cfg.Origins {
 		if err := g.csrf.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("gateway: Config.Origins: %w", err)
@@ -123,9 +125,13 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.handler.ServeHTTP(w, r)
 }
 
-// Drain makes /readyz answer 503, so that load balancers look elsewhere. Calls
-// are served as before.
-func (g *Gateway) Drain() { g.draining.Store(true) }
+// Drain makes /readyz answer 503, so that load balancers look elsewhere, and
+// ends the registrations of callees that read a stream once they have no call
+// in flight. Calls are served as before.
+func (g *Gateway) Drain() {
+	g.draining.Store(true)
+	g.drainOnce.Do(func() { close(g.drain) })
+}
 
 // Linger returns when no call goes on that may do so without a request (see
 // [ServerConfig]), or when ctx ends.

@@ -157,6 +157,18 @@ func TestPullCallee(t *testing.T) {
 	wants(g.answering(ctx, "POST", "/call/my.hello", `[]`), http.StatusNotFound, "wamp.error.no_such_procedure")
 }
 
+// TestPullCalleeDrains: a gateway that ends does not wait for callees that have
+// nothing to do.
+func TestPullCalleeDrains(t *testing.T) {
+	t.Parallel()
+	ctx, g := within(t, patience), start(t, "--drain=1h")
+	s := g.pull(ctx, t, `{"procedure":"my.idle"}`)
+	if err := g.stop(); err != nil {
+		t.Error(err)
+	}
+	s.next(t, "unregistered")
+}
+
 // TestPullCalleeRefused: what is no registration, and what is no answer.
 func TestPullCalleeRefused(t *testing.T) {
 	t.Parallel()
