@@ -485,3 +485,38 @@ func TestCallsRefused(t *testing.T) {
 		t.Errorf("Allow: %s", allow)
 	}
 }
+
+// TestDetachedOutlivesSubmit: a client of a detached call may leave while the
+// dealer gets the CALL.
+func TestDetachedOutlivesSubmit(t *testing.T) {
+	t.Parallel()
+	ctx, hangUp := context.WithCancel(t.Context())
+	var call incoming
+	r := &realm{procedures: map[wamp.URI]procedure{"test.p": func(c incoming) {
+		hangUp()
+		call = c
+	}}}
+	g := newGateway(t, r, nil)
+	req := newRequest(http.MethodPost, "/call/test.p").WithContext(ctx)
+	req.Header.Set("Prefer", "respond-async")
+	func() {
+		defer func() { _ = recover() }() // nobody is there to be answered
+		serve(g, req)
+	}()
+	r.mu.Lock()
+	call.result(wamp.Payload{})
+	r.mu.Unlock()
+	list := do(g, http.MethodGet, "/calls", nil)
+	var calls struct{ Calls []callObject }
+	if err := json.Unmarshal(list.Body.Bytes(), &calls); err != nil || len(calls.Calls) != 1 {
+		t.Fatalf("calls: %s", list.Body)
+	}
+	if got := waitFor(t, g, "/calls/"+calls.Calls[0].ID); got.State != "done" {
+		t.Errorf("the call is %+v, want done", got)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.canceled) > 0 {
+		t.Errorf("the call was canceled: %v", r.canceled)
+	}
+}

@@ -108,6 +108,9 @@ func (g *Gateway) newKept(r *http.Request, q *request, c *call, owner principalK
 // start sends the CALL and lets the call run. A refusal that the dealer has at
 // hand is there when it returns: the call has ended then.
 func (k *keptCall) start(ctx context.Context, o wamp.CallOptions, p wamp.Payload) {
+	if k.free || k.grace > 0 {
+		ctx = context.WithoutCancel(ctx) // its client may leave just now, too
+	}
 	err := k.call.submit(ctx, o, p)
 	if err != nil {
 		k.run(event{}, false, err) //nolint:contextcheck // the call outlives the request

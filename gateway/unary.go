@@ -221,7 +221,7 @@ func (g *Gateway) methodNotAllowed(mux *chi.Mux) handlerFunc {
 			return g.refuseMethod(w, r)
 		}
 		allow := []string{http.MethodOptions}
-		for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
 			if mux.Match(chi.NewRouteContext(), m, path) {
 				allow = append(allow, m)
 			}

@@ -67,7 +67,8 @@ func TestEarlyAnswer(t *testing.T) {
 		for path, status := range map[string]string{
 			"/call/test.none":             "404", // told by the dealer at the first frame
 			"/call/demo.sha256?timeuot=1": "400", // told before any frame
-			"/call/demo.sleep":            "400", // told by the callee, which wants a number
+			"/call/demo.sleep":            "422", // told by the gateway, which knows what the callee takes
+			"/call/demo.fail":             "500", // told by the callee
 			"/call/demo.sha256?in=whole":  "413",
 		} {
 			t.Run(name+path, func(t *testing.T) {
