@@ -66,12 +66,19 @@ func TestWampyIsAcknowledged(t *testing.T) {
 	if _, failed := caller.end(ctx, t, id); failed {
 		t.Fatal("the call failed")
 	}
-	if first := caller.progress(id)[0]; len(first.Args) > 0 || len(first.Kwargs) > 0 {
-		t.Errorf("the first progress was %+v, want an empty one", first)
+	// The callee's PONG and its first YIELD come from goroutines of their own.
+	empty := 0
+	for _, p := range caller.progress(id) {
+		if len(p.Args) == 0 && len(p.Kwargs) == 0 {
+			empty++
+		}
+	}
+	if empty != 1 {
+		t.Errorf("%d empty progressive results, want the acknowledgement alone", empty)
 	}
 	for i, m := range caller.received(codeResult) {
 		details, _ := m[2].(map[string]any)
-		acknowledged := i == 0 || details["progress"] == nil
+		acknowledged := len(m) == 3 || details["progress"] == nil
 		if (details["acknowledged"] == true) != acknowledged {
 			t.Errorf("RESULT %d has details %v", i, details)
 		}
