@@ -115,12 +115,12 @@ func (c *Client) newRequest(ctx context.Context, r *Request) (*http.Request, err
 	if err := c.Check(r.URL); err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(r.URL, "http:") {
-		ctx = context.WithValue(ctx, plainKey{}, true)
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
 		return nil, err
+	}
+	if req.URL.Scheme == "https" { // in lower case, however it was written
+		req = req.WithContext(context.WithValue(ctx, secureKey{}, true))
 	}
 	req.GetBody = nil // nothing is sent twice
 	set := func(name, value string) {
@@ -131,9 +131,9 @@ func (c *Client) newRequest(ctx context.Context, r *Request) (*http.Request, err
 	set("Content-Type", "application/json")
 	set("Accept", "application/json, application/vnd.wamp.call+json, application/problem+json, application/x-ndjson, text/event-stream")
 	set("User-Agent", "wampgate")
-	set("Wamp-Procedure", string(r.Procedure))
+	set("Wamp-Procedure", fieldValue(string(r.Procedure)))
 	set("Wamp-Request", strconv.FormatUint(uint64(r.Request), 10))
-	set("Wamp-Caller-Authid", r.CallerAuthid)
+	set("Wamp-Caller-Authid", fieldValue(r.CallerAuthid))
 	set("Traceparent", r.Traceparent)
 	set("Tracestate", r.Tracestate)
 	now := strconv.FormatInt(time.Now().Unix(), 10)
@@ -145,6 +145,21 @@ func (c *Client) newRequest(ctx context.Context, r *Request) (*http.Request, err
 	set("Webhook-Timestamp", now)
 	set("Webhook-Signature", signature)
 	return req, nil
+}
+
+// fieldValue percent-encodes what is not visible ASCII, and the percent sign, so
+// that a server that decodes it has exactly the text: net/http would cut spaces
+// at its ends off, and so make one authid of another.
+func fieldValue(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // printable reports whether a text may stand in a header field.
@@ -209,9 +224,13 @@ type errorBody struct {
 	Kwargs json.RawMessage `json:"kwargs"`
 }
 
-// failure returns the failure that it stands for, if it names an error.
-func (e *errorBody) failure() *CallError {
-	if !e.Error.Valid() {
+// failureOf returns the failure that a body stands for, or nil if it names no
+// error. The arguments go into a message as they are, so they must be what the
+// gateway demands of any body, and package json takes more than that: text that
+// is not UTF-8, keys twice, any depth.
+func failureOf(body []byte) *CallError {
+	var e errorBody
+	if wamp.JSON.ValidStrict(body) != nil || json.Unmarshal(body, &e) != nil || !e.Error.Valid() {
 		return nil
 	}
 	f := &CallError{URI: e.Error, Detail: e.Detail}
@@ -228,10 +247,8 @@ func (e *errorBody) failure() *CallError {
 // problem stays inside: nobody knows what it tells of.
 func (c *Client) refusal(resp *http.Response, media string) *CallError {
 	if media == "application/problem+json" {
-		body, err := c.readAll(resp.Body)
-		var e errorBody
-		if err == nil && json.Unmarshal(body, &e) == nil {
-			if f := e.failure(); f != nil {
+		if body, err := c.readAll(resp.Body); err == nil {
+			if f := failureOf(body); f != nil {
 				return f
 			}
 		}

@@ -3,12 +3,12 @@ package webhook
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 )
 
-// lines iterates over the lines of a stream that are not longer than a limit.
+// lines iterates over the lines of a stream that are not longer than a limit,
+// without their ends.
 type lines struct {
 	in    *bufio.Reader
 	limit int64
@@ -23,11 +23,12 @@ func (l *lines) next() ([]byte, error) {
 	for {
 		piece, err := l.in.ReadSlice('\n')
 		line = append(line, piece...)
+		text := bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 		switch {
-		case int64(len(line)) > l.limit:
+		case int64(len(text)) > l.limit:
 			return nil, errLong
 		case err == nil:
-			return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
+			return text, nil
 		case errors.Is(err, io.EOF) && len(line) > 0:
 			return nil, io.ErrUnexpectedEOF // a line that broke off is not one
 		case !errors.Is(err, bufio.ErrBufferFull):
@@ -35,8 +36,6 @@ func (l *lines) next() ([]byte, error) {
 		}
 	}
 }
-
-func (c *Client) lines(from io.Reader) *lines { return &lines{bufio.NewReader(from), c.cfg.MaxBody} }
 
 // broken returns the failure of a stream that cannot be read on.
 func (c *Client) broken(err error) *CallError {
@@ -49,7 +48,7 @@ func (c *Client) broken(err error) *CallError {
 // readLines reads NDJSON: each line is a progressive result and the last one
 // the result. A line is held back until it is known whether another follows.
 func (c *Client) readLines(from io.Reader, r *Request, progress func(Answer) error) (Answer, error) {
-	in := c.lines(from)
+	in := &lines{bufio.NewReader(from), c.cfg.MaxBody}
 	var held []byte
 	for {
 		line, err := in.next()
@@ -78,10 +77,16 @@ func (c *Client) readLines(from io.Reader, r *Request, progress func(Answer) err
 // envelope is the media type of the data of events: args and kwargs.
 const envelope = "application/vnd.wamp.call+json"
 
+// byteOrderMark may begin a stream of events, and means nothing.
+const byteOrderMark = "\ufeff"
+
 // readEvents reads server-sent events, as the gateway writes them itself:
 // progress, and a last one, result or error.
 func (c *Client) readEvents(from io.Reader, r *Request, progress func(Answer) error) (Answer, error) {
-	in := c.lines(from)
+	in := &lines{bufio.NewReader(from), c.cfg.MaxBody + int64(len("data: "))}
+	if mark, err := in.in.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		_, _ = in.in.Discard(len(mark)) // never fails: it is there
+	}
 	var name string
 	var data []byte
 	for {
@@ -132,11 +137,8 @@ func event(name string, data []byte) (a Answer, last bool, err error) {
 	case "progress", "result":
 		return Answer{envelope, data}, name == "result", nil
 	case "error":
-		var e errorBody
-		if json.Unmarshal(data, &e) == nil {
-			if f := e.failure(); f != nil {
-				return Answer{}, true, f
-			}
+		if f := failureOf(data); f != nil {
+			return Answer{}, true, f
 		}
 		return Answer{}, true, upstream(nil, "the webhook's events ended with an error that names none")
 	}

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -38,8 +39,9 @@ type Config struct {
 	Allow []netip.Prefix
 	// Resolver finds addresses; default: the system's.
 	Resolver Resolver
-	// Dial opens a connection to an address that was judged; default: a dialer
-	// with a time limit of 10 s.
+	// Dial opens a connection to an address that was judged, until ctx ends, at
+	// most 20 s after the look-up began; default: a dialer with a time limit of
+	// 10 s.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// MaxBody bounds the bytes of an answer, or of one item of a streamed one,
 	// after decompression; default 4 MiB.
@@ -94,6 +96,10 @@ func (c *Client) Check(raw string) error {
 	if err != nil || len(raw) > 2048 {
 		return errors.New("it is no URL, or too long")
 	}
+	return c.check(u)
+}
+
+func (c *Client) check(u *url.URL) error {
 	host := u.Hostname()
 	addr, literal := literalAddr(host)
 	switch {
@@ -101,6 +107,8 @@ func (c *Client) Check(raw string) error {
 		return errors.New("it must begin with https://")
 	case host == "" || u.Opaque != "":
 		return errors.New("it names no host")
+	case strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }):
+		return errors.New("its host must be written in ASCII (xn--…)") // some other digits and dots are read as ours
 	case u.User != nil:
 		return errors.New("it must hold no user and no password; requests are signed")
 	case u.Fragment != "":
@@ -134,15 +142,27 @@ func literalAddr(host string) (netip.Addr, bool) {
 // numeric reports whether a host is an address in a spelling that some
 // resolvers take: decimal, octal, hexadecimal, or with fewer parts.
 func numeric(host string) bool {
-	last := strings.TrimSuffix(host, ".")
+	last := strings.ToLower(strings.TrimSuffix(host, "."))
 	last = last[strings.LastIndexByte(last, '.')+1:]
-	_, err := strconv.ParseUint(last, 0, 64)
-	digits := last != "" && strings.Trim(last, "0123456789") == ""
-	return err == nil || digits // no domain of the highest level is a number (RFC 3696, section 2)
+	digits := "0123456789"
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		last, digits = "0"+hex, digits+"abcdef"
+	}
+	return last != "" && strings.Trim(last, digits) == "" // no domain of the highest level is a number (RFC 3696, section 2)
 }
+
+// How far a connection is tried, however many addresses a name stands for and
+// whether or not anybody still waits for it: net/http goes on with connections
+// whose requests have ended.
+const (
+	connectTime  = 20 * time.Second
+	connectTries = 4
+)
 
 // dial looks a host up, judges what it stands for, and dials just that.
 func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -151,12 +171,18 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	plain, _ := ctx.Value(plainKey{}).(bool)
+	secure, _ := ctx.Value(secureKey{}).(bool)
 	var refused error
+	tries := 0
 	for _, addr := range addrs {
-		if err := c.judge(addr, plain); err != nil {
-			refused = err
+		if err := c.judge(addr, !secure); err != nil {
+			if tries == 0 {
+				refused = err
+			}
 			continue
+		}
+		if tries++; tries > connectTries {
+			break
 		}
 		conn, err := c.cfg.Dial(ctx, network, net.JoinHostPort(addr.Unmap().String(), port))
 		if err == nil {
@@ -184,9 +210,9 @@ func (c *Client) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	return addrs, nil
 }
 
-// plainKey marks the context of a request without TLS, which may go only where
-// Config.Allow says.
-type plainKey struct{}
+// secureKey marks the context of a request with TLS. Any other may go only
+// where Config.Allow says.
+type secureKey struct{}
 
 // errForbidden does not say which address it is: whoever asks might be mapping
 // the inside.
@@ -217,7 +243,8 @@ func (c *Client) judge(addr netip.Addr, plain bool) error {
 func denied() []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix("0.0.0.0/8"),
-		netip.MustParsePrefix("100.64.0.0/10"), // behind a provider's NAT
+		netip.MustParsePrefix("100.64.0.0/10"),    // behind a provider's NAT
+		netip.MustParsePrefix("168.63.129.16/32"), // Azure's, for its machines alone
 		netip.MustParsePrefix("192.0.0.0/24"),
 		netip.MustParsePrefix("192.0.2.0/24"),
 		netip.MustParsePrefix("192.88.99.0/24"),
@@ -225,20 +252,17 @@ func denied() []netip.Prefix {
 		netip.MustParsePrefix("198.51.100.0/24"),
 		netip.MustParsePrefix("203.0.113.0/24"),
 		netip.MustParsePrefix("240.0.0.0/4"),
-		netip.MustParsePrefix("::/96"), // IPv4 in an old form, and :: and ::1
-		netip.MustParsePrefix("64:ff9b:1::/48"),
-		netip.MustParsePrefix("100::/64"),
 		netip.MustParsePrefix("2001::/23"), // with Teredo, which hides an IPv4 address
 		netip.MustParsePrefix("2001:db8::/32"),
 		netip.MustParsePrefix("3fff::/20"),
-		netip.MustParsePrefix("5f00::/16"),
-		netip.MustParsePrefix("fec0::/10"),
 	}
 }
 
 // Public reports whether an address belongs to the Internet and not to this
 // machine, its networks or a special use. An IPv4 address inside one of IPv6
-// (mapped, NAT64, 6to4) is judged as itself.
+// (mapped, NAT64, 6to4) is judged as itself. Of the rest of IPv6 only what is
+// assigned as global unicast is the Internet (RFC 4291, section 2.4; 2000::/3),
+// so that no other form of an IPv4 address needs to be known.
 func Public(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	switch {
@@ -248,6 +272,9 @@ func Public(addr netip.Addr) bool {
 	}
 	if v4, ok := embedded(addr); ok {
 		return Public(v4)
+	}
+	if addr.Is6() && !netip.MustParsePrefix("2000::/3").Contains(addr) {
+		return false
 	}
 	for _, prefix := range denied() {
 		if prefix.Contains(addr) {

@@ -1,6 +1,8 @@
 package webhook_test
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -13,10 +15,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -134,6 +138,138 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// TestSignature holds a signature against one that is known: the example of
+// Standard Webhooks, made anew with openssl; in the bubble it is the year 2000,
+// so the clock is put forward.
+func TestSignature(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const at, want = 1614265330, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+		<-time.After(time.Until(time.Unix(at, 0)))
+		client, server := net.Pipe()
+		got := make(chan http.Header, 1)
+		go func() {
+			defer server.Close() //nolint:errcheck // it is a pipe
+			r, err := http.ReadRequest(bufio.NewReader(server))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			got <- r.Header
+			_, _ = io.WriteString(server, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+		}()
+		c := webhook.New(webhook.Config{
+			Allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")},
+			Resolver: &book{pages: [][]string{{"10.0.0.1"}}},
+			Dial:     func(context.Context, string, string) (net.Conn, error) { return client, nil },
+		})
+		defer c.Close()
+		r := request("http://example.com/")
+		r.ID, r.Body = "msg_p5jXN8AQM9LWM0D4loKWxJek", []byte(`{"test": 2432232314}`)
+		if _, _, f := do(t, c, r); f != nil {
+			t.Fatal(f)
+		}
+		h := <-got
+		if h.Get("Webhook-Timestamp") != strconv.Itoa(at) || h.Get("Webhook-Signature") != want {
+			t.Errorf("timestamp %s, signature %s, want %d, %s", h.Get("Webhook-Timestamp"), h.Get("Webhook-Signature"), at, want)
+		}
+	})
+}
+
+// TestTextInFields: names that do not fit into a header field arrive whole, and
+// none becomes another.
+func TestTextInFields(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"com.example.zürich", " ada ", "ada\r\nX-Evil: 1", "50%", "%61da", "ada lovelace"} {
+		var procedure, authid []string
+		_, c := newSite(t, nil, func(_ http.ResponseWriter, r *http.Request) {
+			procedure, authid = r.Header["Wamp-Procedure"], r.Header["Wamp-Caller-Authid"]
+			if r.Header.Get("X-Evil") != "" {
+				t.Errorf("%q made a field of its own", text)
+			}
+		}, nil)
+		r := request("https://example.com")
+		r.Procedure, r.CallerAuthid = wamp.URI(text), text
+		if _, _, f := do(t, c, r); f != nil {
+			t.Fatal(f)
+		}
+		for _, field := range [][]string{procedure, authid} {
+			if got, err := url.PathUnescape(strings.Join(field, ",")); err != nil || got != text {
+				t.Errorf("%q arrives as %q (%v)", text, got, err)
+			}
+		}
+	}
+}
+
+// TestManyAddresses: a name that stands for many addresses has few of them
+// tried, and not for long, also when nobody waits any more.
+func TestManyAddresses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		page := []string{"10.0.0.1"}
+		for n := range 100 {
+			page = append(page, netip.AddrFrom4([4]byte{93, 184, 215, byte(n)}).String())
+		}
+		tried := 0
+		var wait time.Duration
+		c := webhook.New(webhook.Config{
+			Resolver: &book{pages: [][]string{page}},
+			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				tried++
+				select {
+				case <-ctx.Done():
+				case <-time.After(wait):
+				}
+				return nil, errors.New("nobody there")
+			},
+		})
+		defer c.Close()
+		if _, _, f := do(t, c, request("https://example.com")); f == nil || f.URI != webhook.ErrUpstream || tried != 4 {
+			t.Errorf("%d addresses were tried: %v", tried, f)
+		}
+		wait = time.Hour
+		begin := time.Now()
+		if _, _, f := do(t, c, request("https://example.com")); f == nil || time.Since(begin) != 20*time.Second {
+			t.Errorf("given up after %v: %v", time.Since(begin), f)
+		}
+	})
+}
+
+// TestProtocols: HTTP/2 is spoken where the server does, and what was packed
+// counts unpacked.
+func TestProtocols(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/bomb" {
+			_, _ = io.WriteString(w, r.Proto)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = io.WriteString(z, strings.Repeat("1", 1<<20))
+		_ = z.Close()
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	c := webhook.New(webhook.Config{
+		RootCAs: roots, Resolver: &book{pages: [][]string{{public}}}, MaxBody: 100_000,
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, s.Listener.Addr().String())
+		},
+	})
+	t.Cleanup(c.Close)
+	if _, got, f := do(t, c, request("https://example.com")); got != "HTTP/2.0" || f != nil {
+		t.Errorf("%q, %v", got, f)
+	}
+	if _, _, f := do(t, c, request("https://example.com/bomb")); f == nil || f.Detail != "the webhook's answer is larger than 100000 bytes" {
+		t.Errorf("a bomb: %v", f)
+	}
+}
+
 // TestSecret: secrets differ, have the form of Standard Webhooks, and 256 bits.
 func TestSecret(t *testing.T) {
 	t.Parallel()
@@ -165,6 +301,12 @@ func TestAnswers(t *testing.T) {
 		"failed":      {500, "text/html", "secrets of the house", "", "", webhook.ErrUpstream, "the webhook answered with status 500"},
 		"error":       {409, problem, `{"error":"com.example.no","detail":"why","args":[1],"kwargs":{"a":2}}`, "", "", "com.example.no", "why"},
 		"error, bad":  {409, problem, `{"error":"..","detail":"why"}`, "", "", webhook.ErrUpstream, "the webhook answered with status 409"},
+		"error, text": {409, problem, "{\"error\":\"com.example.no\",\"args\":[\"\xff\"]}", "", "", webhook.ErrUpstream, "the webhook answered with status 409"},
+		"error, keys": {409, problem, `{"error":"com.example.no","kwargs":{"a":1,"a":2}}`, "", "", webhook.ErrUpstream, "the webhook answered with status 409"},
+		"error, deep": {409, problem, `{"error":"com.example.no","args":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`, "", "", webhook.ErrUpstream, "the webhook answered with status 409"},
+		"full":        {200, "application/json", strings.Repeat("1", 1000), "", strings.Repeat("1", 1000), "", ""},
+		"full line":   {200, lines, strings.Repeat("1", 1000) + "\r\n", "", strings.Repeat("1", 1000), "", ""},
+		"line above":  {200, lines, strings.Repeat("1", 1001) + "\n", "", "", webhook.ErrUpstream, "an item of the webhook's answer is larger than 1000 bytes"},
 		"error, none": {409, problem, `{"title":"Conflict"}`, "", "", webhook.ErrUpstream, "the webhook answered with status 409"},
 		"lines":       {200, lines, "[1]\n\r\n[2]\r\n[3]\n", "[1] [2]", "[3]", "", ""},
 		"one line":    {200, "application/jsonl", "[1]\n", "", "[1]", "", ""},
@@ -175,6 +317,10 @@ func TestAnswers(t *testing.T) {
 			200, events, "retry: 1\n: hi\n\nevent: progress\ndata: {\"args\":[1]}\n\nevent: other\ndata: x\n\nevent:result\r\ndata:{\"args\":\r\ndata:[2]}\r\n\r\nevent: progress\ndata: late\n\n",
 			`{"args":[1]}`, "{\"args\":\n[2]}", "", "",
 		},
+		"full event":   {200, events, "event: result\ndata: " + strings.Repeat("1", 1000) + "\n\n", "", strings.Repeat("1", 1000), "", ""},
+		"event above":  {200, events, "event: result\ndata:" + strings.Repeat("1", 1001) + "\n\n", "", "", webhook.ErrUpstream, "an item of the webhook's answer is larger than 1000 bytes"},
+		"event, mark":  {200, events, "\ufeffevent: result\ndata: [1]\n\n", "", "[1]", "", ""},
+		"event, text":  {200, events, "event: error\ndata: {\"error\":\"com.example.no\",\"args\":[\"\xff\"]}\n\n", "", "", webhook.ErrUpstream, "the webhook's events ended with an error that names none"},
 		"event, error": {200, events, "event: error\ndata: {\"error\":\"com.example.no\",\"detail\":\"why\"}\n\n", "", "", "com.example.no", "why"},
 		"event, none":  {200, events, "event: progress\ndata: [1]\n\n", "[1]", "", webhook.ErrUpstream, "the webhook's events ended without a result"},
 		"event, vague": {200, events, "event: error\ndata: oh\n\n", "", "", webhook.ErrUpstream, "the webhook's events ended with an error that names none"},
@@ -258,13 +404,21 @@ func TestForgery(t *testing.T) {
 		"https://127.0.0.1./", "https://0/", "https://[::1]/", "https://[::]/", "https://[::ffff:127.0.0.1]/", "https://[::ffff:7f00:1]/",
 		"https://[::127.0.0.1]/", "https://[64:ff9b::7f00:1]/", "https://[64:ff9b::a9fe:a9fe]/", "https://[2002:7f00:1::]/",
 		"https://[2001:0:7f00:1::]/", "https://[fe80::1%25eth0]/", "https://[fd00:ec2::254]/", "https://[ff02::1]/", "https://[fec0::1]/",
+		"https://[::ffff:0:7f00:1]/", "https://[64:ff9b:1::7f00:1]/", "https://[4000::1]/", "https://[100::1]/", "https://[5f00::1]/", "https://168.63.129.16/",
+		"https://127。0。0。1/", "https://127.0.0.１/", "https://①②⑦.0.0.1/", "https://0xffffffffffffffffff/", "https://127.0.0.0X1/", "https://0x/",
 		"https://169.254.169.254/latest/meta-data/", "https://100.100.100.200/", "https://10.0.0.1/", "https://172.16.0.1/",
 		"https://192.168.1.1/", "https://100.64.0.1/", "https://192.0.2.1/", "https://198.18.0.1/", "https://224.0.0.1/", "https://255.255.255.255/",
 		"http://example.com/", "http://" + public + "/", "ftp://example.com/", "//example.com/", "https:example.com", "https:///x",
 		"https://user:pass@example.com/", "https://example.com/#x", "https://example.com:0/", "https://example.com:99999/", "https://example.com:x/",
 		"file:///etc/passwd", "gopher://example.com/", "https://" + strings.Repeat("a", 3000), "",
 	} {
-		c := webhook.New(webhook.Config{})
+		c := webhook.New(webhook.Config{
+			Resolver: &book{pages: [][]string{{public}}},
+			Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+				t.Errorf("%s was dialed for %s", address, raw)
+				return nil, errors.New("nothing leaves the machine")
+			},
+		})
 		if err := c.Check(raw); err == nil {
 			t.Errorf("%s may be called", raw)
 		}
@@ -274,7 +428,7 @@ func TestForgery(t *testing.T) {
 			t.Errorf("%s was called: %v", raw, err)
 		}
 	}
-	for _, raw := range []string{"https://example.com", "https://example.com:8443/a?b", "https://" + public + "/", "https://[2606:4700::1111]/", "https://xn--bcher-kva.example/"} {
+	for _, raw := range []string{"https://example.com", "https://example.com:8443/a?b", "https://" + public + "/", "https://[2606:4700::1111]/", "https://xn--bcher-kva.example/", "https://0x.example/", "HTTPS://EXAMPLE.COM/"} {
 		if err := webhook.New(webhook.Config{}).Check(raw); err != nil {
 			t.Errorf("%s may not be called: %v", raw, err)
 		}
@@ -342,13 +496,24 @@ func TestAllowed(t *testing.T) {
 	t.Parallel()
 	inside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") }))
 	t.Cleanup(inside.Close)
-	c := webhook.New(webhook.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Resolver: &book{pages: [][]string{{"127.0.0.2"}, {public}}}})
+	c := webhook.New(webhook.Config{
+		Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Resolver: &book{pages: [][]string{{"127.0.0.2"}, {public}}},
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address != inside.Listener.Addr().String() {
+				t.Errorf("%s was dialed", address)
+				return nil, errors.New("nothing leaves the machine")
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		},
+	})
 	t.Cleanup(c.Close)
-	if _, got, f := do(t, c, request(inside.URL)); got != "x" || f != nil {
-		t.Errorf("allowed: %q, %v", got, f)
+	for _, url := range []string{inside.URL, "HTTP" + strings.TrimPrefix(inside.URL, "http")} {
+		if _, got, f := do(t, c, request(url)); got != "x" || f != nil {
+			t.Errorf("allowed: %s: %q, %v", url, got, f)
+		}
 	}
 	port := inside.URL[strings.LastIndexByte(inside.URL, ':'):]
-	for _, url := range []string{"http://127.0.0.2" + port, "https://127.0.0.2" + port, "http://example.com" + port, "http://example.com" + port} {
+	for _, url := range []string{"HTTP://example.com" + port, "HTTP://example.com" + port, "http://127.0.0.2" + port, "https://127.0.0.2" + port, "http://example.com" + port, "http://example.com" + port} {
 		if _, _, f := do(t, c, request(url)); f == nil {
 			t.Errorf("%s was called", url)
 		}
@@ -357,7 +522,7 @@ func TestAllowed(t *testing.T) {
 
 // FuzzCheck: no URL that may be called names an address that is not public.
 func FuzzCheck(f *testing.F) {
-	for _, seed := range []string{"https://127.0.0.1", "https://[::ffff:1.2.3.4]:1/", "https://0x7f.1", "https://example.com/%", "https://١.1.1.1/"} {
+	for _, seed := range []string{"https://127.0.0.1", "https://[::ffff:1.2.3.4]:1/", "https://0x7f.1", "https://[::ffff:0:7f00:1]", "https://127。0。0。1", "HTTPS://0X7f", "https://example.com/%", "https://١.1.1.1/"} {
 		f.Add(seed)
 	}
 	c := webhook.New(webhook.Config{})
