@@ -231,7 +231,7 @@ type errorBody struct {
 func failureOf(body []byte) *CallError {
 	var e errorBody
 	if wamp.JSON.ValidStrict(body) != nil || json.Unmarshal(body, &e) != nil || !e.Error.Valid() {
-		return nil
+		return nil //nolint:nilerr // such a body names no error
 	}
 	f := &CallError{URI: e.Error, Detail: e.Detail}
 	if len(e.Args) > 0 && wamp.JSON.Kind(e.Args) == wamp.KindList {
