@@ -66,6 +66,10 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 			return err
 		}
 	}
+	if m.Options.TrustLevel == trustPersistent {
+		d.persist(now, s, m)
+		return nil
+	}
 	r, why := d.route(m)
 	if r == nil {
 		if !d.own(now, s, m) {
@@ -127,7 +131,7 @@ func (d *Dealer) route(m *wamp.Call) (*registration, refusal) {
 	if why := d.checkOptions(m); why.uri != "" {
 		return nil, why
 	}
-	if r.group != nil || m.Options.RoutingKey != "" || m.Options.RunMode != wamp.RunDefault {
+	if r.group != nil || m.Options.RoutingKey != "" && m.Options.Behalf == nil || m.Options.RunMode != wamp.RunDefault {
 		if why := checkKey(r, &m.Options); why.uri != "" {
 			return nil, why
 		}
@@ -153,7 +157,7 @@ func (d *Dealer) checkOptions(m *wamp.Call) refusal {
 	case o.DiscloseMe && d.disclosure(m.Procedure) == DiscloseNever:
 		return refuseDisclosure()
 	}
-	return checkTrustLevel(o.TrustLevel)
+	return checkTrustLevel(o)
 }
 
 // find returns the registration that a call of uri goes to, or why there is
@@ -165,7 +169,7 @@ func (d *Dealer) find(uri wamp.URI) (*registration, refusal) {
 	if !uri.Valid() {
 		return nil, refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(uri)}
 	}
-	if !uri.Reserved() && uri != describeURI {
+	if !uri.Reserved() && uri != describeURI && !keeperURI(uri) {
 		if r, ok := d.procedures.Best(string(uri)); ok {
 			return r, refusal{}
 		}
@@ -202,13 +206,17 @@ func (d *Dealer) details(s *session, p *place, m *wamp.Call) wamp.InvocationDeta
 	if p.forwardTimeout {
 		details.Timeout = max(m.Options.Timeout, 0)
 	}
+	caller, who := s.id, &s.identity
+	if m.Options.Behalf != nil {
+		caller, who = m.Options.Behalf.Session, &m.Options.Behalf.Identity
+	}
 	if d.disclosure(m.Procedure).discloses(p.discloseCaller, m.Options.DiscloseMe) {
-		details.Caller = s.id
-		details.CallerAuthid = s.identity.Authid
-		details.CallerAuthrole = s.identity.Authrole
+		details.Caller = caller
+		details.CallerAuthid = who.Authid
+		details.CallerAuthrole = who.Authrole
 	}
 	if d.trustlevels != nil {
-		d.trust(&details, s, p.session)
+		d.trust(&details, who, p.session)
 	}
 	return details
 }

@@ -170,4 +170,10 @@ type Peer struct {
 	// Acknowledges says that somebody calls [Dealer.Acknowledged] when the
 	// peer has received an INVOCATION with a Receipt.
 	Acknowledges bool
+
+	// Keeps says that the peer, which is inside this process, keeps persistent
+	// calls. It gets them as INVOCATIONs with [wamp.Invocation.Kept], and an
+	// EVENT without a subscription when somebody registers. There is at best
+	// one in a realm.
+	Keeps bool
 }

@@ -46,6 +46,7 @@ type Dealer struct {
 	epoch     uint64             // the last one that began in a group
 	handovers linked.List        // of *slot, the first to end first
 	self      session            // the caller of the dealer's own calls
+	keeper    *place             // gets persistent calls; nil if nobody keeps any
 	unused    []*call            // records for reuse
 
 	out outgoing
@@ -95,6 +96,10 @@ func (d *Dealer) Join(p Peer) error {
 	}
 	s := newSession(d, p)
 	d.sessions[p.ID] = s
+	if p.Keeps {
+		d.keeper = &place{registration: &registration{}, session: s}
+		return nil // it is on no list: it is a part of the dealer, as others see it
+	}
 	d.enroll(s, p.Agent)
 	return nil
 }
@@ -116,7 +121,11 @@ func (d *Dealer) Leave(now time.Time, id wamp.ID) []Delivery {
 // leave is Leave as a part of a step.
 func (d *Dealer) leave(now time.Time, s *session) {
 	delete(d.sessions, s.id)
-	d.strike(s)
+	if d.keeper != nil && d.keeper.session == s {
+		d.keeper = nil
+	} else {
+		d.strike(s)
+	}
 	d.broker.removeMembers(s)
 	d.dropWaiting(now, s)
 	for _, id := range sortedIDs(s.places) {

@@ -317,3 +317,18 @@ func TestRelayingAllocatesNothing(t *testing.T) { //nolint:paralleltest // Alloc
 		t.Errorf("a CALL with a progressive and a final YIELD allocates %v objects, want 0", allocs)
 	}
 }
+
+// TestBehalf has a session call in the name of another one, which is the caller
+// that callees are told of.
+func TestBehalf(t *testing.T) {
+	t.Parallel()
+	d := realm(t, dealer.Config{})
+	receive(t, d, 1, &wamp.Register{Request: 1, Procedure: "q", Options: wamp.RegisterOptions{DiscloseCaller: true}})
+	out := receive(t, d, 2, &wamp.Call{Request: 2, Procedure: "q", Options: wamp.CallOptions{
+		DiscloseMe: true, Behalf: &wamp.Behalf{Session: 77, Identity: wamp.Identity{Authid: "ann", Authrole: "user"}},
+	}})
+	invocation, ok := out[0].Message.(*wamp.Invocation)
+	if !ok || invocation.Details.Caller != 77 || invocation.Details.CallerAuthid != "ann" || invocation.Details.CallerAuthrole != "user" {
+		t.Errorf("the callee gets %+v", out[0].Message)
+	}
+}

@@ -117,7 +117,7 @@ func (d *Dealer) publication() wamp.ID {
 func (d *Dealer) Announce(now time.Time, id wamp.ID) []Delivery {
 	d.out.reset()
 	s := d.sessions[id]
-	if s == nil || s.announced {
+	if s == nil || s.announced || d.keeper != nil && d.keeper.session == s {
 		return nil
 	}
 	s.announced, s.joined = true, now

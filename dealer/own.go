@@ -38,7 +38,7 @@ type ownProcedure func(*Dealer, *ownCall) ([]any, refusal)
 func (d *Dealer) own(now time.Time, s *session, m *wamp.Call) bool {
 	run, kills := ownProcedureOf(m.Procedure)
 	if run == nil {
-		return false
+		return d.askKeeper(now, s, m)
 	}
 	c := &ownCall{now: now, from: s}
 	why := d.checkOwn(s, m, kills)

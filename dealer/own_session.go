@@ -68,13 +68,22 @@ func sessionProcedure(uri wamp.URI) (run ownProcedure, kills bool) {
 func (d *Dealer) sessionCount(c *ownCall) ([]any, refusal) {
 	roles, all, why := c.roles()
 	if all || why.uri != "" {
-		return []any{len(d.sessions)}, why
+		return []any{d.peers()}, why
 	}
 	n := 0
 	for _, role := range roles {
 		n += d.roles[role]
 	}
 	return []any{n}, refusal{}
+}
+
+// peers returns how many sessions there are but for that of who keeps
+// persistent calls, which is nobody's.
+func (d *Dealer) peers() int {
+	if d.keeper != nil {
+		return len(d.sessions) - 1
+	}
+	return len(d.sessions)
 }
 
 func (d *Dealer) sessionList(c *ownCall) ([]any, refusal) {

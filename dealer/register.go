@@ -36,6 +36,7 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 	p := d.addPlace(r, s, m.Options)
 	d.out.add(s, &wamp.Registered{Request: m.Request, Registration: r.id})
 	d.placeAdded(r, s)
+	d.tellKeeper(r)
 	if about != nil {
 		d.describe(r, about)
 		d.defined(r)
@@ -58,6 +59,8 @@ func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) re
 		return refusal{wamp.ErrInvalidURI, "URIs that begin with wamp are reserved"}
 	case m.Procedure == describeURI:
 		return refusal{wamp.ErrProcedureAlreadyExists, quote(describeURI) + " is the gateway's own procedure"}
+	case keeperURI(m.Procedure):
+		return refusal{wamp.ErrProcedureAlreadyExists, quote(m.Procedure) + " is the gateway's own"}
 	case m.Options.Invoke >= wamp.InvokeUnknown:
 		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last, least_loaded"}
 	case m.Options.Concurrency == wamp.ConcurrencyUnknown:

@@ -266,6 +266,8 @@ func (p *player) join(words []string) error {
 			peer.Identity.Authrole = value
 		case "local":
 			peer.Local = true
+		case "keeps":
+			peer.Keeps = true
 		case "deaf":
 			peer.Acknowledges = false
 		default:
@@ -400,6 +402,10 @@ func (p *player) show(out []dealer.Delivery) error {
 		p.printf("%d <- %s %s%s", delivery.To, m.Type(), frame, origin(m))
 		if inv, ok := m.(*wamp.Invocation); ok && inv.Receipt != 0 {
 			p.printf("%d is asked for a receipt of INVOCATION %d", inv.Receipt, inv.Request)
+		}
+		if inv, ok := m.(*wamp.Invocation); ok && inv.Kept != nil {
+			k := inv.Kept
+			p.printf("%d keeps it for %d (%s): %+v", delivery.To, k.Caller.Session, k.Caller.Identity.Authid, k.Options.Keep)
 		}
 		p.last[delivery.To] = snapshot(m)
 	}

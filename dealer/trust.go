@@ -11,15 +11,19 @@ import (
 const (
 	trustBestEffort   = "best_effort"
 	trustAcknowledged = "acknowledged"
+	trustPersistent   = "persistent"
 )
 
 // checkTrustLevel refuses delivery guarantees that are not given.
-func checkTrustLevel(level string) refusal {
-	switch level {
-	case "", trustBestEffort, trustAcknowledged:
+func checkTrustLevel(o *wamp.CallOptions) refusal {
+	if o.Keep != nil && o.TrustLevel != trustPersistent {
+		return refusal{wamp.ErrOptionNotAllowed, "call_id, async, expiry, delay and not_before need trust_level persistent"}
+	}
+	switch o.TrustLevel {
+	case "", trustBestEffort, trustAcknowledged, trustPersistent:
 		return refusal{}
-	case "persistent", "transactional":
-		return refusal{wamp.ErrOptionNotAllowed, "trust_level " + level + " is not available"}
+	case "transactional":
+		return refusal{wamp.ErrOptionNotAllowed, "trust_level transactional is not available"}
 	}
 	return refusal{wamp.ErrInvalidArgument, "trust_level is none of best_effort, acknowledged, persistent, transactional"}
 }
@@ -205,8 +209,8 @@ func (x trustIndexes) level(authrole string, procedure wamp.URI) (int32, bool) {
 
 // trust puts the trustlevel on an INVOCATION for a callee that knows what it
 // is.
-func (d *Dealer) trust(details *wamp.InvocationDetails, caller, callee *session) {
+func (d *Dealer) trust(details *wamp.InvocationDetails, caller *wamp.Identity, callee *session) {
 	if callee.callee.Has(wamp.FeatureCallTrustlevels) {
-		details.Trustlevel, details.HasTrustlevel = d.trustlevels.level(caller.identity.Authrole, details.Procedure)
+		details.Trustlevel, details.HasTrustlevel = d.trustlevels.level(caller.Authrole, details.Procedure)
 	}
 }

@@ -40,13 +40,13 @@ func takeDirectory(dir string) (unlock func() error, err error) {
 	return unlock, nil
 }
 
-// errInUse means that another process has the lock.
-var errInUse = errors.New("another process has it")
+// ErrInUse means that another process has the directory.
+var ErrInUse = errors.New("another process has it")
 
 // directoryError says what to do about a directory that cannot be used.
 func directoryError(dir string, err error) error {
 	switch {
-	case errors.Is(err, errInUse):
+	case errors.Is(err, ErrInUse):
 		return fmt.Errorf("data directory %s is in use: %w\n  Stop the other gateway, or give this one a directory of its own with --data-dir", dir, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("data directory %s cannot be written: %w\n  Make it writable for this user, or choose another one with --data-dir", dir, err)

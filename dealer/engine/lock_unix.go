@@ -21,7 +21,7 @@ func lockFile(path string) (unlock func() error, err error) {
 		owner, _ := os.ReadFile(path) //nolint:gosec // as above
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w (number %s)", errInUse, strings.TrimSpace(string(owner)))
+			return nil, fmt.Errorf("%w (number %s)", ErrInUse, strings.TrimSpace(string(owner)))
 		}
 		return nil, err
 	}

@@ -63,6 +63,24 @@ func (r *Router) JoinLocal(realm wamp.URI, id wamp.Identity, roles wamp.Roles, a
 	return s, nil
 }
 
+// JoinKeeper opens the session that keeps the persistent calls of a realm, and
+// makes them; see [dealer.Peer.Keeps]. It may do everything. The errors are
+// those of JoinLocal.
+func (r *Router) JoinKeeper(realm wamp.URI, out Outbox) (*Session, error) {
+	id := wamp.Identity{Authid: "wampgate", Authrole: "router", Authmethod: "internal", Authprovider: "internal"}
+	s := &Session{realm: r.realms[realm], out: out, identity: id, local: true, trusted: true, keeps: true}
+	if s.realm == nil {
+		return nil, fmt.Errorf("join realm %q: no such realm", realm)
+	}
+	r.mu.Lock()
+	r.keepers++
+	r.mu.Unlock()
+	if err := r.openLocal(s, wamp.Roles{Caller: true, CallerFeatures: wamp.FeatureCallCanceling | wamp.FeaturePayloadPassthruMode}, r.config.Agent); err != nil {
+		return nil, fmt.Errorf("join realm %q: %w", realm, err)
+	}
+	return s, nil
+}
+
 // admit checks a HELLO.
 func (r *Router) admit(hello *wamp.Hello) (*realm, wamp.Roles, *wamp.Abort) {
 	var roles wamp.Roles

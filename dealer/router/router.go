@@ -112,6 +112,7 @@ type Router struct {
 	mu      sync.Mutex           // guards the following fields; taken after a realm's lock
 	ids     map[wamp.ID]struct{} // of the sessions of all realms
 	pending map[wamp.ID]struct{} // of those that are not open yet
+	keepers int                  // sessions that do not count
 	denied  uint64               // authentications
 	owners  map[owner]int        // how many sessions they have; empty without MaxSessionsEach
 	closing bool
@@ -185,7 +186,7 @@ func (r *Router) reserve() (wamp.ID, error) {
 	if r.closing {
 		return 0, ErrShutdown
 	}
-	if len(r.ids)+len(r.pending) >= r.config.MaxSessions {
+	if len(r.ids)+len(r.pending) >= r.config.MaxSessions+r.keepers {
 		return 0, errTooManySessions
 	}
 	for {

@@ -24,6 +24,7 @@ type Session struct {
 	from     netip.Addr // of a peer on a network; its network of 64 bits for IPv6
 
 	acknowledges bool // receipts are reported
+	keeps        bool // persistent calls
 
 	gaveUp atomic.Bool // senders have waited in vain for out to drain
 

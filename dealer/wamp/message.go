@@ -283,7 +283,29 @@ type CallOptions struct {
 	RoutingKey Key       // "rkey"; also read from "shard_key", "_shard_key", "_rkey"
 	Passthru   *Passthru // nil if not in use; also read from "passthru" and "_passthru"
 
+	// Keep says how a call with trust_level "persistent" is kept; nil if no
+	// option says anything.
+	Keep *KeepOptions
+	// Behalf is whom the call is made for by a session inside the process, and
+	// who may be disclosed; nil for all others. It never goes over the wire.
+	Behalf *Behalf
+
 	Custom Dict // other keys that begin with "_", forwarded to the callee; nil if none
+}
+
+// KeepOptions are the options of a CALL that outlives its caller.
+type KeepOptions struct {
+	CallID    string // "call_id", chosen by the caller; empty if it has none
+	Async     bool   // "async": the answer is that the call was accepted
+	Expiry    int64  // "expiry": milliseconds from its acceptance; 0 means the default
+	Delay     int64  // "delay": milliseconds from its acceptance until it is due
+	NotBefore int64  // "not_before": when it is due, in milliseconds since 1970; 0 means at once
+}
+
+// A Behalf is a session in whose name another one calls. It may have ended.
+type Behalf struct {
+	Session  ID
+	Identity Identity
 }
 
 // Passthru says how a payload in payload passthru mode is encoded, between the
@@ -474,6 +496,17 @@ type Invocation struct {
 	// message, or 0 if nobody asks. It never goes over the wire by itself: the
 	// session's transport sees to it.
 	Receipt ID
+
+	// Kept is the CALL of an Invocation that goes to who keeps persistent
+	// calls; nil for all others. It never goes over the wire.
+	Kept *KeptCall
+}
+
+// A KeptCall is what who keeps a persistent call has to know of it beside its
+// procedure and payload.
+type KeptCall struct {
+	Caller  Behalf
+	Options CallOptions
 }
 
 // InvocationDetails are the details of an Invocation.

@@ -1,6 +1,9 @@
 package wamp
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // The options and details that the dealer knows are read and written straight
 // from and to their fields. When reading, null and undefined count as absent, a
@@ -42,17 +45,69 @@ func (c *codec) rareCallOption(key []byte, o *CallOptions) {
 	case "passthru", "_passthru":
 		c.plainPassthru("Options.passthru", &o.Passthru)
 	default:
-		if !c.passthru(key, &o.Passthru) {
+		if !c.keepOption(key, o) && !c.passthru(key, &o.Passthru) {
 			c.custom(key, &o.Custom)
 		}
 	}
 }
 
+// keepOption reads an option of persistent calls, and reports whether key is
+// one.
+func (c *codec) keepOption(key []byte, o *CallOptions) bool {
+	name := strings.TrimPrefix(string(key), "_")
+	switch name {
+	case "call_id", "async", "expiry", "delay", "not_before":
+	default:
+		return false
+	}
+	k := o.Keep
+	if k == nil {
+		k = new(KeepOptions)
+	}
+	switch name {
+	case "call_id":
+		c.optionalString("Options.call_id", &k.CallID)
+	case "async":
+		c.bool("Options.async", &k.Async)
+	case "expiry":
+		c.milliseconds("Options.expiry", &k.Expiry)
+	case "delay":
+		c.milliseconds("Options.delay", &k.Delay)
+	case "not_before":
+		c.milliseconds("Options.not_before", &k.NotBefore)
+	}
+	if *k != (KeepOptions{}) {
+		o.Keep = k
+	}
+	return true
+}
+
+// writeKeep writes the options of persistent calls.
+func (w *writer) writeKeep(k *KeepOptions) {
+	if k == nil {
+		return
+	}
+	w.flag("async", k.Async)
+	w.text("call_id", k.CallID)
+	w.milliseconds("delay", k.Delay)
+	w.milliseconds("expiry", k.Expiry)
+	w.milliseconds("not_before", k.NotBefore)
+}
+
+// entries is how many options writeKeep writes.
+func (k *KeepOptions) entries() int {
+	if k == nil {
+		return 0
+	}
+	return count(k.Async, k.CallID != "", k.Delay != 0, k.Expiry != 0, k.NotBefore != 0)
+}
+
 func (c *codec) writeCallOptions(o *CallOptions) {
 	w := &c.out
-	w.openMap(len(o.Custom) + o.Passthru.size() + count(o.DiscloseMe, o.Progress, o.ReceiveProgress,
+	w.openMap(len(o.Custom) + o.Passthru.size() + o.Keep.entries() + count(o.DiscloseMe, o.Progress, o.ReceiveProgress,
 		o.RoutingKey != "", o.RunMode != RunDefault, o.Timeout != 0, o.TrustLevel != ""))
 	w.entries(o.Custom, 2)
+	w.writeKeep(o.Keep)
 	w.flag("disclose_me", o.DiscloseMe)
 	w.passthru(o.Passthru)
 	w.flag("progress", o.Progress)

@@ -92,8 +92,12 @@ const (
 	ErrCancelled              URI = "wamp.error.cancelled" // accepted, never sent
 	ErrTimeout                URI = "wamp.error.timeout"
 	ErrUnavailable            URI = "wamp.error.unavailable"
-	ErrUpstream               URI = "gateway.error.upstream"     // ours: a webhook did not answer as it should
-	ErrRateLimited            URI = "gateway.error.rate_limited" // ours: the specification has none
+	ErrIdempotencyConflict    URI = "wampgate.error.idempotency_conflict" // ours: the id of a persistent call came with another payload
+	ErrNoSuchCall             URI = "wampgate.error.no_such_call"         // ours: of persistent calls
+	ErrExpired                URI = "wampgate.error.expired"              // ours: nobody got to a persistent call in time
+	ErrDeadLettered           URI = "wampgate.error.dead_lettered"        // ours: all attempts of a persistent call failed
+	ErrUpstream               URI = "gateway.error.upstream"              // ours: a webhook did not answer as it should
+	ErrRateLimited            URI = "gateway.error.rate_limited"          // ours: the specification has none
 	ErrNoAvailableCallee      URI = "wamp.error.no_available_callee"
 	ErrNoEligibleCallee       URI = "wamp.error.no_eligible_callee"
 	ErrFeatureNotSupported    URI = "wamp.error.feature_not_supported"

@@ -1,0 +1,88 @@
+package dealer
+
+import (
+	"strings"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// The dealer keeps nothing. A call with trust_level "persistent", and one of
+// the procedures that tell of such calls, is invoked at the session that keeps
+// them ([Peer.Keeps]), whatever it calls: that session stores the call and
+// answers, and makes it later like any other caller, in the name of the one
+// who did ([wamp.CallOptions.Behalf]).
+
+// keeperURI reports whether uri is a procedure of who keeps persistent calls.
+func keeperURI(uri wamp.URI) bool {
+	return strings.HasPrefix(string(uri), "wampgate.call.") || strings.HasPrefix(string(uri), "wampgate.deadletter.")
+}
+
+// persist hands a persistent call over to who keeps it.
+func (d *Dealer) persist(now time.Time, s *session, m *wamp.Call) {
+	if why := d.checkPersist(s, m); why.uri != "" {
+		d.refuseCall(now, s, m, why)
+		return
+	}
+	d.handOver(s, m)
+}
+
+// checkPersist returns what speaks against a persistent call, whether there is
+// a callee for it or not.
+func (d *Dealer) checkPersist(s *session, m *wamp.Call) refusal {
+	switch uri := m.Procedure; {
+	case d.keeper == nil || d.keeper.session == s:
+		return refusal{wamp.ErrOptionNotAllowed, "trust_level persistent is not available"}
+	case !uri.Valid():
+		return refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(uri)}
+	case uri.Reserved() || uri == describeURI || keeperURI(uri):
+		return refusal{wamp.ErrOptionNotAllowed, "calls of " + quote(uri) + " are not kept"}
+	case m.Options.Progress:
+		return refusal{wamp.ErrFeatureNotSupported, "a persistent call cannot be a progressive one"}
+	case m.Options.RunMode != wamp.RunDefault && m.Options.RunMode != wamp.RunPartition:
+		return refusal{wamp.ErrOptionNotAllowed, "a persistent call has one callee: runmode all is not for it"}
+	case d.calls >= d.config.MaxCalls:
+		return refusal{wamp.ErrUnavailable, "too many calls in flight"}
+	}
+	return d.checkOptions(m)
+}
+
+// askKeeper hands a call of a procedure of who keeps persistent calls over. It
+// reports whether it is one, and whether there is anybody.
+func (d *Dealer) askKeeper(now time.Time, s *session, m *wamp.Call) bool {
+	if d.keeper == nil || !keeperURI(m.Procedure) {
+		return false
+	}
+	switch why := d.checkOptions(m); {
+	case why.uri != "":
+		d.refuseCall(now, s, m, why)
+	case s.inside && !d.config.MetaInside && strings.HasPrefix(string(m.Procedure), "wampgate.deadletter."):
+		d.refuseCall(now, s, m, notInside(m.Procedure))
+	case m.Options.Progress:
+		d.refuseCall(now, s, m, refusal{wamp.ErrFeatureNotSupported, quote(m.Procedure) + " takes no progressive calls"})
+	default:
+		d.handOver(s, m)
+	}
+	return true
+}
+
+// handOver makes an INVOCATION of a CALL for who keeps persistent calls. It has
+// no timeout here: who keeps the call knows what to say when it is over.
+func (d *Dealer) handOver(s *session, m *wamp.Call) {
+	c := d.open(s, m)
+	d.assign(c, d.keeper, m)
+	inv := d.out.invocation(c.callee)
+	inv.Request = c.invocation
+	inv.Details = c.details
+	inv.Payload = m.Payload
+	inv.Kept = &wamp.KeptCall{Caller: wamp.Behalf{Session: s.id, Identity: s.identity}, Options: m.Options}
+	c.sent++
+}
+
+// tellKeeper lets who keeps persistent calls know that calls of a procedure
+// may find a callee now.
+func (d *Dealer) tellKeeper(r *registration) {
+	if d.keeper != nil {
+		d.out.add(d.keeper.session, &wamp.Event{Details: wamp.Dict{"procedure": string(r.procedure), "match": wamp.MatchPolicy(r.match).String()}})
+	}
+}
