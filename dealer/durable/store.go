@@ -1,0 +1,496 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/engine"
+	"github.com/wampgate/wampgate/dealer/router"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// The errors that only persistent calls end with.
+const (
+	ErrConflict     = wamp.ErrIdempotencyConflict // the id was used with another payload
+	ErrNoSuchCall   = wamp.ErrNoSuchCall
+	ErrExpired      = wamp.ErrExpired
+	ErrDeadLettered = wamp.ErrDeadLettered
+)
+
+// The defaults of a Config.
+const (
+	DefaultMaxBytes       = 1 << 30
+	DefaultMaxCalls       = 500_000
+	DefaultRetention      = 24 * time.Hour
+	DefaultExpiry         = 24 * time.Hour
+	DefaultMaxExpiry      = 30 * 24 * time.Hour
+	DefaultMaxAttempts    = 5
+	DefaultMaxCrashes     = 3
+	DefaultAttemptTimeout = 15 * time.Minute
+	DefaultMaxRunning     = 256
+)
+
+const (
+	maxPayload   = 1 << 20 // bytes of a call's arguments
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = 30 * time.Second
+	maxHistory   = 10
+	maxLoaded    = 64 << 20 // bytes of payloads of waiting calls that stay in memory
+	maxRunning   = 2048     // calls under way, over all procedures
+
+	callReserve    = 32 << 20 // bytes of the disk that calls leave free
+	outcomeReserve = 4 << 20  // and outcomes, without which nothing ends
+)
+
+// A Config sets up a Store.
+type Config struct {
+	// Open opens the engine. It is called when the first persistent call
+	// comes, or by [Store.Start].
+	Open func(context.Context) (*engine.Engine, error)
+
+	// Log takes what operators should know; default: nothing is logged.
+	Log *slog.Logger
+
+	// MaxBytes bounds what is stored of calls, and apart from that of
+	// outcomes. Beyond it no call is accepted. Default 1 GiB.
+	MaxBytes int64
+	// MaxCalls bounds the calls, and the outcomes that are kept, together: a
+	// few hundred bytes of memory each. Default 500,000.
+	MaxCalls int
+	// Retention is how long outcomes are kept. Default 24 h.
+	Retention time.Duration
+	// Expiry is how long a call is tried whose caller does not say. Default
+	// 24 h.
+	Expiry time.Duration
+	// MaxExpiry bounds what callers may say. Default 30 days.
+	MaxExpiry time.Duration
+	// MaxAttempts is how often a call is tried; waiting for a callee to come
+	// is no attempt. Default 5.
+	MaxAttempts int
+	// MaxCrashes is how many sessions of callees a call may take along.
+	// Default 3.
+	MaxCrashes int
+	// AttemptTimeout is how long a callee may take. Default 15 min.
+	AttemptTimeout time.Duration
+	// MaxRunning bounds the calls of one procedure that are under way at once.
+	// Default 256.
+	MaxRunning int
+	// RetryOn are errors of callees after which a call is tried again. Others
+	// are its outcome.
+	RetryOn []wamp.URI
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	orDefault(&c.MaxBytes, DefaultMaxBytes)
+	orDefault(&c.MaxCalls, DefaultMaxCalls)
+	orDefault(&c.Retention, DefaultRetention)
+	orDefault(&c.Expiry, DefaultExpiry)
+	orDefault(&c.MaxExpiry, max(DefaultMaxExpiry, c.Expiry))
+	orDefault(&c.MaxAttempts, DefaultMaxAttempts)
+	orDefault(&c.MaxCrashes, DefaultMaxCrashes)
+	orDefault(&c.AttemptTimeout, DefaultAttemptTimeout)
+	orDefault(&c.MaxRunning, DefaultMaxRunning)
+	return c
+}
+
+func orDefault[T ~int | ~int64](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// A Store keeps the persistent calls of a node. Its methods may be called by
+// any number of goroutines at once.
+type Store struct {
+	config  Config
+	log     *slog.Logger
+	ctx     context.Context // ends when the store is closed
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // everything that was started
+	keepers map[wamp.URI]*keeper
+
+	opening sync.Mutex // held while the engine is being opened; taken before mu
+
+	mu       sync.Mutex // guards the following fields; taken before a realm's lock
+	after    []func()   // is done when mu has been let go of
+	engine   *engine.Engine
+	calls    *lane
+	outcomes *lane
+	letters  *lane
+	failed   error // why opening failed last
+	draining bool
+	idle     chan struct{} // closed when draining and nothing runs
+	index
+	stats Stats
+}
+
+// New returns a Store. It starts nothing; [Store.Join] and [Store.Start] do.
+func New(c Config) *Store {
+	ctx, cancel := context.WithCancel(context.Background())
+	c = c.withDefaults()
+	return &Store{
+		config: c, log: c.Log, ctx: ctx, cancel: cancel, keepers: make(map[wamp.URI]*keeper),
+		idle: make(chan struct{}), index: newIndex(),
+	}
+}
+
+// Join makes the store keep the persistent calls of a realm. It is called
+// before anybody else can join.
+func (s *Store) Join(r *router.Router, realm wamp.URI) error {
+	k := &keeper{store: s, realm: realm, wake: make(chan struct{}, 1), running: make(map[wamp.ID]*call)}
+	session, err := r.JoinKeeper(realm, k)
+	if err != nil {
+		return err
+	}
+	k.session = session
+	s.keepers[realm] = k
+	s.work.Go(func() { k.run(s.ctx) })
+	return nil
+}
+
+// Start opens the engine and goes on with the calls that are kept there. The
+// error says what to do.
+func (s *Store) Start(ctx context.Context) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	open := s.engine != nil
+	s.mu.Unlock()
+	if open {
+		return nil
+	}
+	err := s.open(ctx)
+	s.mu.Lock()
+	s.failed = err
+	s.unlock()
+	return err
+}
+
+func (s *Store) open(ctx context.Context) error {
+	e, err := s.config.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.read(ctx, e); err != nil {
+		return errors.Join(err, e.Close())
+	}
+	s.mu.Lock()
+	s.engine = e
+	s.resume()
+	waiting, kept := len(s.byName), len(s.done)
+	s.unlock()
+	for _, l := range []*lane{s.calls, s.outcomes, s.letters} {
+		s.work.Go(func() { l.run(s.ctx) })
+		s.work.Go(func() { l.reap(s.ctx) })
+	}
+	s.work.Go(s.sweep)
+	s.log.Info("persistent calls are kept", "durability", string(e.Durability()), "waiting", waiting, "outcomes", kept, "dead_letters", len(s.dead))
+	return nil
+}
+
+// Durability says what an accepted call survives; empty if the store is not in
+// use. err is why it cannot be used.
+func (s *Store) Durability() (d engine.Durability, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engine == nil {
+		return "", s.failed
+	}
+	return s.engine.Durability(), s.calls.fault()
+}
+
+func (l *lane) fault() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// unlock lets go of s.mu and does what had to wait for that.
+func (s *Store) unlock() {
+	after := s.after
+	s.after = nil
+	s.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+}
+
+// Drain starts no more attempts, and waits for those under way until ctx ends.
+func (s *Store) Drain(ctx context.Context) {
+	s.mu.Lock()
+	s.draining = true
+	s.checkIdle()
+	s.unlock()
+	select {
+	case <-s.idle:
+	case <-ctx.Done():
+	}
+}
+
+// checkIdle notices that nothing runs any more.
+func (s *Store) checkIdle() {
+	if s.draining && s.inFlight == 0 {
+		select {
+		case <-s.idle:
+		default:
+			close(s.idle)
+		}
+	}
+}
+
+// Close ends the store. Calls that are under way are made again by the next
+// one. Closing twice does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.draining = true
+	s.unlock()
+	s.cancel()
+	s.work.Wait()
+	for _, k := range s.keepers {
+		k.session.Leave()
+	}
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	e := s.engine
+	for _, c := range s.byName {
+		c.stopTimer()
+		for _, w := range c.waiters {
+			w.stop()
+		}
+	}
+	s.unlock()
+	if e == nil {
+		return nil
+	}
+	return e.Close()
+}
+
+// arrive handles a CALL that was handed over.
+func (s *Store) arrive(ctx context.Context, a *arrival) {
+	if err := s.Start(ctx); err != nil {
+		s.log.Error("persistent calls cannot be kept", "err", err)
+		a.keeper.refuse(a.invocation, wamp.ErrUnavailable, "persistent calls cannot be kept now; the gateway's log says why", nil)
+		return
+	}
+	if a.options.TrustLevel != trustPersistent {
+		s.asked(a)
+		return
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	s.accept(a)
+}
+
+// trustPersistent is the trust level of calls that are kept.
+const trustPersistent = "persistent"
+
+// accept stores a call, or attaches its caller to the one that has its id.
+func (s *Store) accept(a *arrival) {
+	keep := a.options.Keep
+	if keep == nil {
+		keep = new(wamp.KeepOptions)
+	}
+	w := &waiter{keeper: a.keeper, invocation: a.invocation, async: keep.Async, progress: a.options.ReceiveProgress}
+	c, text := s.newCall(a, keep)
+	if text != "" {
+		s.later(func() { w.failed(wamp.ErrInvalidArgument, text) })
+		return
+	}
+	if s.repeated(c, w, a) {
+		return
+	}
+	why, err := s.checkRoom(), error(nil)
+	e, err := newEntry(kindCall, &c.record, a.payload)
+	switch {
+	case err != nil:
+		s.later(func() { w.failed(wamp.ErrInvalidArgument, err.Error()) })
+		return
+	case len(a.payload.Args)+len(a.payload.Kwargs) > maxPayload || !s.calls.fits(&e):
+		s.later(func() {
+			w.failed(wamp.ErrPayloadSizeExceeded, fmt.Sprintf("a persistent call has at most %d bytes of arguments", maxPayload))
+		})
+		return
+	case why != "":
+		s.stats.Refused++
+		s.later(func() { w.failed(wamp.ErrUnavailable, why) })
+		return
+	}
+	if err := s.calls.add(e, func(at place, err error) { s.written(c, at, err) }); err != nil {
+		s.stats.Refused++
+		s.later(func() { w.failed(wamp.ErrUnavailable, notAccepted(err)) })
+		return
+	}
+	s.byName[c.name] = c
+	c.waiters = append(c.waiters, w)
+	w.limit(s, c, time.Duration(a.options.Timeout)*time.Millisecond)
+	if c.Key != nil && !c.Due.After(c.Accepted) {
+		s.queueUp(c)
+	}
+}
+
+// later has f done when s.mu has been let go of.
+func (s *Store) later(f func()) { s.after = append(s.after, f) }
+
+// notAccepted is the text for who gets no call accepted.
+func notAccepted(err error) string {
+	switch {
+	case errors.Is(err, engine.ErrFull):
+		return "the store of persistent calls is full; nothing was accepted"
+	case errors.Is(err, engine.ErrStale):
+		return "another gateway keeps the persistent calls now; nothing was accepted"
+	}
+	return "the store of persistent calls does not take the call now; repeat it with the same call_id"
+}
+
+// checkRoom says why no more calls are accepted.
+func (s *Store) checkRoom() string {
+	switch {
+	case s.draining:
+		return "the gateway is shutting down; nothing was accepted"
+	case len(s.byName)+len(s.done) >= s.config.MaxCalls:
+		return "as many persistent calls are kept as may be; nothing was accepted"
+	}
+	return ""
+}
+
+// repeated attaches w to a call with the same id, if there is one.
+func (s *Store) repeated(c *call, w *waiter, a *arrival) bool {
+	if known := s.byName[c.name]; known != nil {
+		switch {
+		case known.Digest != c.Digest:
+			s.later(func() { w.failed(ErrConflict, conflict) })
+		case known.state == writing:
+			known.waiters = append(known.waiters, w)
+		default:
+			s.attach(known, w)
+		}
+		w.limit(s, known, time.Duration(a.options.Timeout)*time.Millisecond)
+		return true
+	}
+	done := s.done[c.name]
+	switch {
+	case done == nil:
+		return false
+	case done.Digest != c.Digest:
+		s.later(func() { w.failed(ErrConflict, conflict) })
+	default:
+		s.later(func() { s.replay(done, w) })
+	}
+	return true
+}
+
+const conflict = "this call_id stands for a call with another procedure or payload; take a new one for a new call"
+
+// attach makes w wait for a call that was accepted.
+func (s *Store) attach(c *call, w *waiter) {
+	state := c.public()
+	c.waiters = append(c.waiters, w)
+	s.later(func() {
+		if w.accepted(c, state) {
+			s.mu.Lock()
+			c.drop(w)
+			s.unlock()
+		}
+	})
+}
+
+// replay answers with an outcome that is stored.
+func (s *Store) replay(done *kept, w *waiter) {
+	o, p, err := s.load(s.ctx, done)
+	if err != nil {
+		s.log.Warn("an outcome cannot be read", "call", done.ID, "err", err)
+		w.failed(wamp.ErrUnavailable, "the outcome cannot be read now; the call has ended")
+		return
+	}
+	w.finished(o, p)
+}
+
+// newCall makes the record of a call, or says what is wrong with it.
+func (s *Store) newCall(a *arrival, keep *wamp.KeepOptions) (*call, string) {
+	if text := checkID(keep.CallID); text != "" {
+		return nil, text
+	}
+	now := time.Now().UTC()
+	c := &call{state: writing, keeper: a.keeper, payload: a.payload, loaded: true}
+	c.record = record{
+		name:      name{Realm: a.keeper.realm, Owner: ownerOf(a.caller.Identity), ID: keep.CallID},
+		Procedure: a.procedure, Caller: a.caller, Digest: digestOf(a), Disclose: a.options.DiscloseMe,
+		Passthru: a.options.Passthru, Accepted: now, Due: now, Serializer: int(a.payload.Serializer),
+	}
+	if a.options.RoutingKey != "" {
+		c.Key = []byte(a.options.RoutingKey)
+	}
+	if c.ID == "" {
+		c.ID = newID()
+	}
+	if text := s.schedule(c, keep, now); text != "" {
+		return nil, text
+	}
+	s.number++
+	c.Number = s.number
+	return c, ""
+}
+
+// schedule works out when a call is due and when it expires.
+func (s *Store) schedule(c *call, keep *wamp.KeepOptions, now time.Time) string {
+	longest := s.config.MaxExpiry.Milliseconds()
+	if keep.Delay > longest || keep.Expiry > longest || keep.NotBefore > now.UnixMilli()+longest {
+		return fmt.Sprintf("delay, not_before and expiry reach at most %v ahead", s.config.MaxExpiry)
+	}
+	if keep.Delay > 0 && keep.NotBefore > 0 {
+		return "delay and not_before do not go together"
+	}
+	if keep.Delay > 0 {
+		c.Due = now.Add(time.Duration(keep.Delay) * time.Millisecond)
+	}
+	if at := time.UnixMilli(keep.NotBefore).UTC(); at.After(now) {
+		c.Due = at
+	}
+	c.Expires = c.Due.Add(s.config.Expiry)
+	if keep.Expiry > 0 {
+		c.Expires = now.Add(time.Duration(keep.Expiry) * time.Millisecond)
+	}
+	if !c.Expires.After(c.Due) {
+		return "the call would expire before it is due"
+	}
+	return ""
+}
+
+// written handles the news that a call has been stored, or not.
+func (s *Store) written(c *call, at place, err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	waiters := c.waiters
+	if err != nil {
+		delete(s.byName, c.name)
+		s.leaveLine(c)
+		c.state = finished
+		s.stats.Refused++
+		s.later(func() {
+			for _, w := range waiters {
+				w.failed(wamp.ErrUnavailable, notAccepted(err))
+			}
+		})
+		return
+	}
+	c.at, c.state = at, queued
+	s.stats.Accepted++
+	s.expiries.add(c)
+	c.waiters = nil
+	if c.Due.After(c.Accepted) {
+		c.state = delayed
+	}
+	for _, w := range waiters {
+		s.attach(c, w)
+	}
+	s.forgetPayload(c)
+	s.begin(c)
+}

@@ -1,0 +1,61 @@
+package durable
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+const (
+	sweepEvery  = time.Second
+	unparkEvery = 60 // sweeps
+)
+
+// sweep ends what has expired and forgets outcomes that were kept long enough,
+// until the store is closed. Now and then it tries calls that wait for a
+// callee, should nobody have told of one.
+func (s *Store) sweep() {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		s.mu.Lock()
+		s.sweepAt(time.Now())
+		if n%unparkEvery == 0 {
+			for realm := range s.keepers {
+				s.unpark(realm)
+			}
+		}
+		s.unlock()
+	}
+}
+
+func (s *Store) sweepAt(now time.Time) {
+	for len(s.expiries) > 0 && !now.Before(s.expiries[0].Expires) {
+		c, _ := heap.Pop(&s.expiries).(*call)
+		if c.state == queued || c.state == delayed { // one that runs may end first
+			s.expire(c)
+		}
+	}
+	for len(s.ended) > 0 {
+		done := s.ended[0]
+		if s.done[done.name] == done {
+			if now.Before(done.Ended.Add(s.config.Retention)) {
+				return
+			}
+			s.forget(done)
+		}
+		s.ended[0] = nil
+		s.ended = s.ended[1:]
+	}
+}
+
+func (s *Store) expire(c *call) {
+	text, _ := wamp.NewPayload(wamp.JSON, []any{"nobody had got to the call by " + c.Expires.Format(time.RFC3339)}, nil)
+	s.conclude(c, Expired, ErrExpired, text, nil)
+}
