@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -65,7 +66,9 @@ func (g *Gateway) resourceOf(w http.ResponseWriter, r *http.Request) (resource, 
 		return k, nil
 	}
 	if g.cfg.Durable != nil {
-		return durableCall{gateway: g, who: g.identity(who), id: id}, nil
+		if id, err := url.PathUnescape(id); err == nil { // it may be a client's Idempotency-Key
+			return durableCall{gateway: g, who: g.identity(who), id: id}, nil
+		}
 	}
 	return nil, noSuchCall()
 }

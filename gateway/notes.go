@@ -122,7 +122,7 @@ const trustAcknowledged = "acknowledged"
 // trustLevels are what ?trust= may be. Which of them there are is the dealer's
 // to say.
 func trustLevels() []string {
-	return []string{"best_effort", trustAcknowledged, "persistent", "transactional"}
+	return []string{"best_effort", trustAcknowledged, trustPersistent, "transactional"}
 }
 
 // passthruOption takes an option of payload passthru mode.

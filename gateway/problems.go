@@ -141,6 +141,17 @@ func calleePages() []problemPage {
 			"The procedure is a webhook, and its server could not be reached or did not answer as it should.",
 			"detail says what came back. Whether the server did something nobody knows; the request is not made again by itself.",
 		},
+		{
+			[]wamp.URI{wamp.ErrDeadLettered},
+			"All attempts of a persistent call failed, or took their callees along.",
+			"An operator finds it with wampgate.deadletter.list, and can have it tried again.",
+		},
+		{[]wamp.URI{wamp.ErrExpired}, "Nobody got to a persistent call before its expiry.", "Start a callee, and call again."},
+		{
+			[]wamp.URI{wamp.ErrIdempotencyConflict},
+			"The id of a persistent call came before with another procedure or payload.", "Take a new id for each new call.",
+		},
+		{[]wamp.URI{wamp.ErrNoSuchCall}, "There is no persistent call with that id, or not one of yours.", "Results are forgotten after durable-retention."},
 	}
 }
 

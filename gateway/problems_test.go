@@ -19,7 +19,7 @@ func TestProblemPages(t *testing.T) {
 	names := map[string]bool{}
 	files, _ := filepath.Glob("*.go")
 	files = append(files, "../dealer/wamp/uri.go")
-	word := regexp.MustCompile(`URI += "((?:gateway|wamp)\.(?:error|close)\.[a-z_.]+)"`)
+	word := regexp.MustCompile(`URI += "((?:gateway|wamp|wampgate)\.(?:error|close)\.[a-z_.]+)"`)
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		if err != nil {

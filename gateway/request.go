@@ -25,9 +25,10 @@ type request struct {
 	timeout   time.Duration
 	clamped   bool // the client wanted a longer timeout
 	prefer    preferences
-	once      string       // the Idempotency-Key; empty if there is none
-	resumed   bool         // the client has read the first events of the stream
-	payload   wamp.Payload // unless the body is streamed
+	once      string            // the Idempotency-Key; empty if there is none
+	persist   *wamp.KeepOptions // of a persistent call; nil for others
+	resumed   bool              // the client has read the first events of the stream
+	payload   wamp.Payload      // unless the body is streamed
 
 	route *importedRoute           // whose operation is asked for; nil if none
 	item  func(frame []byte) error // refuses items of a streamed body; nil takes all
@@ -51,6 +52,7 @@ func (q *request) callOptions() wamp.CallOptions {
 		Timeout:         q.timeout.Milliseconds(),
 		DiscloseMe:      q.disclose,
 		TrustLevel:      q.trust,
+		Keep:            q.persist,
 		Passthru:        q.passthru,
 		ReceiveProgress: q.progress != choiceOff && (q.out.streams() || q.prefer.async && (q.progress == choiceOn || q.in.streams())),
 		RoutingKey:      q.key,

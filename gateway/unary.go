@@ -76,6 +76,9 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rec.in = int64(len(b.body()))
+	if q.trust == trustPersistent {
+		return g.callPersistent(w, r, q)
+	}
 	if q.asResource() {
 		if err := g.checkArguments(q, r.Method); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer"
+	"github.com/wampgate/wampgate/dealer/durable"
 	"github.com/wampgate/wampgate/dealer/router"
 	"github.com/wampgate/wampgate/dealer/transport"
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -36,6 +37,7 @@ type node struct {
 
 	failures   *limit.Failures // of WAMP and HTTP clients
 	router     *router.Router
+	durable    *durable.Store // nil if no calls are kept
 	sockets    *transport.Handler
 	gateway    *gateway.Gateway
 	imports    *importer
@@ -65,6 +67,7 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 	if err := n.join(config); err != nil {
 		return nil, err
 	}
+	n.durable = newStore(s, log)
 	n.sockets = transport.New(transportConfig(s, n.router, log))
 	var err error
 	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {
@@ -111,6 +114,7 @@ func (n *node) join(config router.Config) (err error) {
 // drain lets no more in: the load balancer is told, and RawSocket closed.
 func (n *node) drain() {
 	n.gateway.Drain()
+	n.stopKeeping()
 	if n.rawSocket != nil {
 		_ = n.rawSocket.Close() // nobody is left to be told
 	}
@@ -118,6 +122,7 @@ func (n *node) drain() {
 
 // sayGoodbye ends all WAMP sessions, those of the samples first.
 func (n *node) sayGoodbye(ctx context.Context) {
+	n.closeKept(ctx)
 	n.stopWork()
 	n.router.Shutdown(ctx)
 	if err := n.sockets.Shutdown(ctx); err != nil {
@@ -176,10 +181,6 @@ func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.
 func (n *node) gatewayConfig() gateway.Config {
 	s, realm := n.settings, wamp.URI(n.settings.Realm[0])
 	proxies, _ := authn.ParseProxies(s.TrustedProxies) // which have been checked
-	var authenticate func(*http.Request) (authn.Principal, error)
-	if n.entrance != nil {
-		authenticate = n.entrance.authenticate
-	}
 	return gateway.Config{
 		Realm:        string(realm),
 		Release:      version,
@@ -202,7 +203,8 @@ func (n *node) gatewayConfig() gateway.Config {
 			return n.joinHTTP(realm, id, calleeRoles(), calleeOutbox{out})
 		},
 		Webhooks:     s.webhooks(),
-		Authenticate: authenticate,
+		Durable:      n.durableCalls(realm),
+		Authenticate: n.authenticate(),
 
 		Log:       n.log,
 		PublicURL: s.PublicURL,
@@ -237,6 +239,14 @@ func (n *node) gatewayConfig() gateway.Config {
 		MaxKeptBytes:             int(s.MaxKeptBytes),
 		QueueBytes:               int(s.Queue),
 	}
+}
+
+// authenticate returns what finds out who sent a request; nil lets all in.
+func (n *node) authenticate() func(*http.Request) (authn.Principal, error) {
+	if n.entrance == nil {
+		return nil
+	}
+	return n.entrance.authenticate
 }
 
 // joinHTTP opens a session for somebody on HTTP.
@@ -274,7 +284,11 @@ func allowedHosts(s *settings) []string {
 // that it started has ended. When the node can be reached it calls started,
 // whose context ends when the node has drained.
 func (n *node) serve(ctx context.Context, started func(context.Context) error) error {
+	if err := n.startKept(ctx); err != nil {
+		return err
+	}
 	if err := n.listen(ctx); err != nil {
+		n.closeKept(ctx)
 		return err
 	}
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -365,7 +379,8 @@ func (n *node) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), n.settings.Drain+lastWords)
 	defer cancel()
 	err := n.server.Shutdown(ctx)
-	n.stopWork() // Goodbye has, unless the server never ran
+	n.closeKept(ctx) // Goodbye has, unless the server never ran
+	n.stopWork()     // as above
 	n.gateway.Close()
 	if n.admin != nil {
 		err = errors.Join(err, n.admin.Close())

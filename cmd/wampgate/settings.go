@@ -52,6 +52,21 @@ type settings struct {
 	MetaHTTP    bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
 	Trustlevel  []string `group:"Access" placeholder:"RULE" help:"Trust level that callees are told, such as prefix:com.example.=1, or com.example.pay@admin=3 for a role."`
 
+	DataDir            string        `group:"Persistent calls" name:"data-dir" placeholder:"FOLDER" help:"Folder to keep them in; without it and nats-urls none are kept."`
+	NATSURLs           []string      `group:"Persistent calls" name:"nats-urls" placeholder:"URL" help:"NATS servers with JetStream to keep them in, in place of data-dir."`
+	NATSCredentials    string        `group:"Persistent calls" name:"nats-credentials-file" placeholder:"FILE" help:"NATS credentials for these."`
+	NATSMonitor        string        `group:"Persistent calls" name:"nats-monitor" placeholder:"URL" help:"Monitoring port of one of these; it tells whether they wait for the disk."`
+	NATSReplicas       int           `group:"Persistent calls" name:"nats-replicas" default:"1" help:"On how many of these each is kept, 1 to 5."`
+	DurableMaxBytes    size          `group:"Persistent calls" default:"1GiB" help:"Bytes of calls, and of results, that are kept; beyond it, none are accepted."`
+	DurableMaxCalls    int           `group:"Persistent calls" default:"500000" help:"Calls and results that are kept, of all realms."`
+	DurableRetention   time.Duration `group:"Persistent calls" default:"24h" help:"How long results are kept."`
+	DurableExpiry      time.Duration `group:"Persistent calls" default:"24h" help:"How long a call is tried that does not say."`
+	DurableAttempts    int           `group:"Persistent calls" default:"5" help:"How often a call is tried."`
+	DurableCrashes     int           `group:"Persistent calls" default:"3" help:"How many callees' sessions a call may take along."`
+	DurableAttemptTime time.Duration `group:"Persistent calls" name:"durable-attempt-timeout" default:"15m" help:"How long a callee may take."`
+	DurableConcurrency int           `group:"Persistent calls" default:"256" help:"Calls of one procedure that are under way at once."`
+	DurableRetryOn     []string      `group:"Persistent calls" placeholder:"URI" help:"Errors of callees after which a call is tried again."`
+
 	OpenapiPrefix  string `group:"Documents" default:"/api" placeholder:"PATH" help:"What the paths of imported OpenAPI documents begin with, unless they have a prefix of their own."`
 	OpenapiAnswers string `group:"Documents" default:"off" enum:"off,log,enforce" help:"What becomes of answers that are not as such a document describes them: ${enum} (502)."`
 
@@ -123,6 +138,7 @@ func (s *settings) faults() []fault {
 	add("public-url", publicURLFault(s.PublicURL))
 	add("realm", realmsFault(s.Realm))
 	add("openapi-prefix", prefixFault(s.OpenapiPrefix))
+	add("nats-replicas", replicasFault(s.NATSReplicas))
 	add("disclose-for", discloseFault(s.DiscloseFor, s.Realm))
 	add("trustlevel", trustFault(s.Trustlevel, s.Realm))
 	all = append(all, s.limitFaults()...)
@@ -216,7 +232,11 @@ func (s *settings) limitFaults() []fault {
 		"max-subscriptions": int64(s.MaxSubscriptions), "max-sessions-each": int64(s.MaxSessionsEach), "max-callees-each": int64(s.MaxCalleesEach),
 		"max-calls-each": int64(s.MaxCallsEach), "max-streams-each": int64(s.MaxStreamsEach),
 		"max-kept-each": int64(s.MaxKeptEach), "max-kept-bytes-each": int64(s.MaxKeptBytesEach), "max-kept-bytes": int64(s.MaxKeptBytes),
-		"retention":    int64(s.Retention),
+		"retention":         int64(s.Retention),
+		"durable-max-bytes": int64(s.DurableMaxBytes), "durable-max-calls": int64(s.DurableMaxCalls),
+		"durable-retention": int64(s.DurableRetention), "durable-expiry": int64(s.DurableExpiry),
+		"durable-attempts": int64(s.DurableAttempts), "durable-crashes": int64(s.DurableCrashes),
+		"durable-attempt-timeout": int64(s.DurableAttemptTime), "durable-concurrency": int64(s.DurableConcurrency),
 		"call-timeout": int64(s.CallTimeout), "stream-timeout": int64(s.StreamTimeout), "max-timeout": int64(s.MaxTimeout),
 		"ack-timeout": int64(s.AckTimeout), "kill-grace": int64(s.KillGrace), "handover-timeout": int64(s.Handover),
 		"hello-timeout": int64(s.HelloTimeout), "ping-interval": int64(s.PingInterval),

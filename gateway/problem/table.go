@@ -33,13 +33,13 @@ func table() []row {
 			wamp.ErrOptionDisallowedMe, wamp.ErrDiscloseMeNotAllowed,
 		}},
 		{http.StatusNotFound, RetrySafe, []wamp.URI{
-			wamp.ErrNoSuchProcedure, wamp.ErrNoSuchRegistration, wamp.ErrNoSuchSession, wamp.ErrNoSuchSubscription, wamp.ErrNoSuchRealm,
+			wamp.ErrNoSuchProcedure, wamp.ErrNoSuchRegistration, wamp.ErrNoSuchSession, wamp.ErrNoSuchSubscription, wamp.ErrNoSuchRealm, wamp.ErrNoSuchCall,
 		}},
 		{http.StatusTooManyRequests, RetrySafe, []wamp.URI{wamp.ErrRateLimited}},
-		{http.StatusConflict, RetryNo, []wamp.URI{wamp.ErrProcedureAlreadyExists}},
+		{http.StatusConflict, RetryNo, []wamp.URI{wamp.ErrProcedureAlreadyExists, wamp.ErrIdempotencyConflict}},
 		{http.StatusRequestEntityTooLarge, RetryNo, []wamp.URI{wamp.ErrPayloadSizeExceeded}},
-		{http.StatusBadGateway, RetryUnknown, []wamp.URI{wamp.ErrCanceled, wamp.ErrCancelled, wamp.ErrNetworkFailure, wamp.ErrUpstream}},
-		{http.StatusGatewayTimeout, RetryUnknown, []wamp.URI{wamp.ErrTimeout}},
+		{http.StatusBadGateway, RetryUnknown, []wamp.URI{wamp.ErrCanceled, wamp.ErrCancelled, wamp.ErrNetworkFailure, wamp.ErrUpstream, wamp.ErrDeadLettered}},
+		{http.StatusGatewayTimeout, RetryUnknown, []wamp.URI{wamp.ErrTimeout, wamp.ErrExpired}},
 		{http.StatusNotImplemented, RetryNo, []wamp.URI{wamp.ErrFeatureNotSupported}},
 		{http.StatusServiceUnavailable, RetrySafe, []wamp.URI{
 			wamp.ErrUnavailable, wamp.ErrNoAvailableCallee, wamp.ErrNoEligibleCallee,

@@ -1,0 +1,321 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// A wampPeer is a WAMP client in JSON that makes calls and serves a procedure.
+// One goroutine reads; any may call.
+type wampPeer struct {
+	ws     *websocket.Conn
+	serve  func(invocation) (args []any, hangUp bool) // nil if it serves nothing
+	closed chan struct{}                              // when nothing is read any more
+
+	mu      sync.Mutex // guards the following fields
+	last    int
+	waiting map[int]chan wampAnswer
+}
+
+// An invocation is what a callee gets.
+type invocation struct {
+	args    []any
+	details map[string]any
+}
+
+// A wampAnswer is a RESULT, or an ERROR if uri is set.
+type wampAnswer struct {
+	args    []any
+	kwargs  map[string]any
+	details map[string]any
+	uri     string
+}
+
+func (a wampAnswer) text() string {
+	if len(a.args) > 0 {
+		return fmt.Sprint(a.args[0])
+	}
+	return ""
+}
+
+var errPeerGone = errors.New("the connection is lost")
+
+// joinDurable opens a session at a gateway.
+func joinDurable(ctx context.Context, addr string, serve func(invocation) ([]any, bool)) (*wampPeer, error) {
+	ws, _, err := websocket.Dial(ctx, "ws://"+addr+"/ws", &websocket.DialOptions{Subprotocols: []string{"wamp.2.json"}})
+	if err != nil {
+		return nil, err
+	}
+	ws.SetReadLimit(-1)
+	p := &wampPeer{ws: ws, serve: serve, closed: make(chan struct{}), waiting: make(map[int]chan wampAnswer)}
+	err = p.send(ctx, []any{1, "realm1", map[string]any{"roles": map[string]any{
+		"caller": map[string]any{"features": map[string]any{"progressive_call_results": true}},
+		"callee": map[string]any{"features": map[string]any{"call_canceling": true}},
+	}}})
+	if err == nil {
+		_, _, err = ws.Read(ctx)
+	}
+	if err != nil {
+		_ = ws.CloseNow()
+		return nil, err
+	}
+	go p.read() //nolint:contextcheck // it ends with the connection
+	return p, nil
+}
+
+func (p *wampPeer) send(ctx context.Context, m []any) error {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return p.ws.Write(ctx, websocket.MessageText, b)
+}
+
+func (p *wampPeer) close() {
+	_ = p.ws.CloseNow()
+	<-p.closed
+}
+
+func (p *wampPeer) read() {
+	defer close(p.closed)
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, c := range p.waiting {
+			close(c)
+		}
+		p.waiting = nil
+	}()
+	for {
+		_, b, err := p.ws.Read(context.Background())
+		if err != nil {
+			return
+		}
+		var m []any
+		if json.Unmarshal(b, &m) != nil {
+			return
+		}
+		if !p.handle(m) {
+			_ = p.ws.CloseNow()
+			return
+		}
+	}
+}
+
+func element[T any](m []any, i int) T {
+	var zero T
+	if i < len(m) {
+		if v, ok := m[i].(T); ok {
+			return v
+		}
+	}
+	return zero
+}
+
+// handle takes a message; false means to hang up.
+func (p *wampPeer) handle(m []any) bool {
+	switch int(element[float64](m, 0)) {
+	case 68:
+		args, hangUp := p.serve(invocation{element[[]any](m, 4), element[map[string]any](m, 3)})
+		if hangUp {
+			return false
+		}
+		answer := []any{70, m[1], map[string]any{}, args}
+		if len(args) > 0 {
+			if uri, failed := args[0].(errURI); failed {
+				answer = []any{8, 68, m[1], map[string]any{}, string(uri)}
+			}
+		}
+		return p.send(context.Background(), answer) == nil
+	case 50:
+		details := element[map[string]any](m, 2)
+		if details["progress"] == true {
+			return true
+		}
+		p.answer(m[1], wampAnswer{args: element[[]any](m, 3), kwargs: element[map[string]any](m, 4), details: details})
+	case 65:
+		p.answer(m[1], wampAnswer{})
+	case 8:
+		p.answer(m[2], wampAnswer{uri: element[string](m, 4), args: element[[]any](m, 5), kwargs: element[map[string]any](m, 6)})
+	}
+	return true
+}
+
+// An errURI as first result makes the answer an ERROR.
+type errURI string
+
+func (p *wampPeer) answer(id any, a wampAnswer) {
+	n, _ := id.(float64)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.waiting[int(n)]; c != nil {
+		delete(p.waiting, int(n))
+		c <- a
+	}
+}
+
+// ask sends a request and waits for what answers it.
+func (p *wampPeer) ask(ctx context.Context, message func(id int) []any) (wampAnswer, error) {
+	p.mu.Lock()
+	if p.waiting == nil {
+		p.mu.Unlock()
+		return wampAnswer{}, errPeerGone
+	}
+	p.last++
+	id, c := p.last, make(chan wampAnswer, 1)
+	p.waiting[id] = c
+	p.mu.Unlock()
+	if err := p.send(ctx, message(id)); err != nil {
+		return wampAnswer{}, err
+	}
+	select {
+	case a, ok := <-c:
+		if !ok {
+			return a, errPeerGone
+		}
+		return a, nil
+	case <-ctx.Done():
+		return wampAnswer{}, ctx.Err()
+	}
+}
+
+func (p *wampPeer) call(ctx context.Context, options map[string]any, procedure string, args []any, kwargs map[string]any) (wampAnswer, error) {
+	if options == nil {
+		options = map[string]any{}
+	}
+	if args == nil {
+		args = []any{}
+	}
+	if kwargs == nil {
+		kwargs = map[string]any{}
+	}
+	return p.ask(ctx, func(id int) []any { return []any{48, id, options, procedure, args, kwargs} })
+}
+
+func (p *wampPeer) register(ctx context.Context, options map[string]any, procedure string) error {
+	if options == nil {
+		options = map[string]any{}
+	}
+	a, err := p.ask(ctx, func(id int) []any { return []any{64, id, options, procedure} })
+	if err == nil && a.uri != "" {
+		err = errors.New(a.uri)
+	}
+	return err
+}
+
+// A durableGateway is a gateway with a data directory that can be killed and
+// started again under the same address.
+type durableGateway struct {
+	addr, dir string
+	args      []string
+	cmd       *exec.Cmd
+	lines     *lockedLines
+}
+
+// lockedLines keeps what a process prints.
+type lockedLines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedLines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lockedLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// freeAddr returns an address of this machine that nobody listens on now.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // it was never used
+	return l.Addr().String()
+}
+
+func startDurable(t *testing.T, dir string, args ...string) *durableGateway {
+	t.Helper()
+	g := &durableGateway{addr: freeAddr(t), dir: dir, args: args}
+	g.start(t)
+	t.Cleanup(func() {
+		if g.cmd != nil {
+			g.kill(t)
+		}
+		if t.Failed() {
+			t.Logf("the gateway said: %s", g.lines)
+		}
+	})
+	return g
+}
+
+// start runs the gateway and waits until it can be reached.
+func (g *durableGateway) start(t *testing.T) {
+	t.Helper()
+	args := append([]string{"serve", "--anonymous", "--listen=" + g.addr, "--admin-listen=", "--data-dir=" + g.dir, "--rate=0"}, g.args...)
+	g.cmd = exec.Command(binary(t), args...)
+	g.lines = new(lockedLines)
+	g.cmd.Stdout, g.cmd.Stderr = g.lines, g.lines
+	if err := g.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	started := regexp.MustCompile(`(?m)^wampgate .*realm=`)
+	for deadline := time.Now().Add(patience); !started.MatchString(g.lines.String()); {
+		if time.Now().After(deadline) {
+			t.Fatalf("the gateway does not start: %s", g.lines)
+		}
+		pauseFor(5 * time.Millisecond)
+	}
+}
+
+// pauseFor lets time pass between two looks at a process of its own.
+func pauseFor(d time.Duration) { <-time.After(d) }
+
+// kill ends the gateway at once.
+func (g *durableGateway) kill(t *testing.T) {
+	t.Helper()
+	_ = g.cmd.Process.Kill()
+	_ = g.cmd.Wait() // it was killed
+	g.cmd = nil
+}
+
+// stop ends the gateway in good order.
+func (g *durableGateway) stop(t *testing.T) {
+	t.Helper()
+	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.cmd.Wait(); err != nil {
+		t.Errorf("the gateway ended with %v: %s", err, g.lines)
+	}
+	g.cmd = nil
+}
+
+func (g *durableGateway) join(t *testing.T, serve func(invocation) ([]any, bool)) *wampPeer {
+	t.Helper()
+	p, err := joinDurable(t.Context(), g.addr, serve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	return p
+}
