@@ -191,7 +191,7 @@ func (c *callee) Push(m wamp.Message) error {
 func (c *callee) invoked(m *wamp.Invocation) error {
 	size := len(m.Payload.Args) + len(m.Payload.Kwargs)
 	c.forgetInterrupted()
-	if c.ended || c.bytes > 0 && c.bytes+size > c.gateway.cfg.QueueBytes || len(c.open) >= 2*c.spec.Concurrency {
+	if c.ended || c.bytes > 0 && c.bytes+size > c.gateway.cfg.QueueBytes || len(c.open) >= 2*int(c.spec.Concurrency) {
 		return ErrFull // the dealer keeps to the concurrency; what is above it was given up
 	}
 	i := &invocation{
@@ -229,7 +229,7 @@ func (c *callee) interrupt(m *wamp.Interrupt) {
 // forgetInterrupted gives up what was to be killed so long ago that the dealer
 // has given it up, too. c.mu is held.
 func (c *callee) forgetInterrupted() {
-	if len(c.open) < c.spec.Concurrency {
+	if len(c.open) < int(c.spec.Concurrency) {
 		return
 	}
 	for _, i := range c.open {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +61,7 @@ type registrationSpec struct {
 	Procedure   wamp.URI        `json:"procedure"`
 	Match       string          `json:"match,omitempty"`
 	Invoke      string          `json:"invoke,omitempty"`
-	Concurrency int             `json:"concurrency,omitempty"`
+	Concurrency wholeNumber     `json:"concurrency,omitempty"`
 	Disclose    bool            `json:"disclose_caller,omitempty"`
 	HTTP        json.RawMessage `json:"http,omitempty"` // as _http of REGISTER
 	URL         string          `json:"url,omitempty"`
@@ -72,6 +74,19 @@ type registrationSpec struct {
 	timeout time.Duration
 	ttl     time.Duration
 	secret  string // of a webhook
+}
+
+// A wholeNumber is an integer as JSON Schema has it: 5.0 is one.
+type wholeNumber int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *wholeNumber) UnmarshalJSON(text []byte) error {
+	f, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
+		return errors.New("want a whole number")
+	}
+	*n = wholeNumber(f)
+	return nil
 }
 
 // policies are the values of invoke, in the order of the constants.
@@ -219,7 +234,7 @@ func dictOf(object []byte) (wamp.Dict, error) {
 // register returns the REGISTER.
 func (s *registrationSpec) register() *wamp.Register {
 	m := &wamp.Register{Request: 1, Procedure: s.Procedure, Options: wamp.RegisterOptions{
-		Match: s.match, Invoke: s.invoke, Concurrency: s.Concurrency, DiscloseCaller: s.Disclose, ForwardTimeout: s.URL != "",
+		Match: s.match, Invoke: s.invoke, Concurrency: int(s.Concurrency), DiscloseCaller: s.Disclose, ForwardTimeout: s.URL != "",
 	}}
 	if s.http != nil {
 		m.Options.Custom = wamp.Dict{"_http": s.http}
@@ -269,7 +284,7 @@ func (c *callee) describe() registrationJSON {
 	defer c.mu.Unlock()
 	j := registrationJSON{
 		ID: c.id, Kind: "pull", Procedure: c.spec.Procedure, Match: c.spec.match.String(), Invoke: c.spec.invoke.String(),
-		Concurrency: c.spec.Concurrency, Created: c.created.UTC().Format(layout), Registration: c.entry, Invocations: len(c.open),
+		Concurrency: int(c.spec.Concurrency), Created: c.created.UTC().Format(layout), Registration: c.entry, Invocations: len(c.open),
 	}
 	if c.spec.URL != "" {
 		j.Kind, j.URL, j.Timeout, j.TTL = "webhook", c.spec.URL, c.spec.timeout.String(), c.spec.ttl.String()

@@ -93,7 +93,7 @@ func (g *gateway) answering(ctx context.Context, method, path, body string, head
 func TestPullCallee(t *testing.T) {
 	t.Parallel()
 	ctx, g := within(t, patience), start(t)
-	s := g.pull(ctx, t, `{"procedure":"my.hello","concurrency":2}`)
+	s := g.pull(ctx, t, `{"procedure":"my.hello","concurrency":2.0}`)
 	reply := func(id any, kind, body string) answer {
 		t.Helper()
 		return g.post(ctx, t, fmt.Sprintf("/invocations/%v/%s", id, kind), body, "Content-Type", "application/json")
@@ -178,6 +178,7 @@ func TestPullCalleeRefused(t *testing.T) {
 		`{"procedure":"a","match":"fuzzy"}`:         "match: want one of",
 		`{"procedure":"a","invoke":"all"}`:          "invoke: want one of",
 		`{"procedure":"a","concurrency":1000}`:      "from 1 to 256",
+		`{"procedure":"a","concurrency":1.5}`:       "not an object of the right form",
 		`{"procedure":"a","url":"https://x.com"}`:   "are for webhooks",
 		`{"procedure":"a","ttl":"1m"}`:              "are for webhooks",
 		`{"procedure":"a","colour":"red"}`:          `may not have the member \"colour\"`,
