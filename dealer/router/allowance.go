@@ -35,20 +35,31 @@ type allowance struct {
 	inFlight int
 }
 
+// An excess is why a call is one too many.
+type excess struct {
+	text   string
+	wait   time.Duration // until it may be tried again
+	limit  int           // calls at once after a pause, or in flight
+	window time.Duration // in which the limit comes back; 0: when calls end
+}
+
 // spend takes a call out of its caller's allowance under a rule, if the rule
-// has bounds. It returns why not: a text, and when to try again. The realm's
-// lock is held.
-func (r *realm) spend(now time.Time, s *Session, call *wamp.Call, rule *auth.Rule) (text string, wait time.Duration) {
+// has bounds. It returns why not, or nil. The realm's lock is held.
+func (r *realm) spend(now time.Time, s *Session, call *wamp.Call, rule *auth.Rule) *excess {
 	if !rule.Bounded() || r.dealer.Continues(s.id, call) {
-		return "", 0
+		return nil
 	}
 	a := r.allowance(now, s, call, rule)
 	if rule.Concurrency > 0 && a.inFlight >= rule.Concurrency {
-		return fmt.Sprintf("%d calls are in flight already, which is the most that your role may have here; wait for one to end", rule.Concurrency), time.Second
+		return &excess{
+			text:  fmt.Sprintf("%d calls are in flight already, which is the most that your role may have here; wait for one to end", rule.Concurrency),
+			wait:  time.Second,
+			limit: rule.Concurrency,
+		}
 	}
 	if rule.Rate > 0 {
-		if wait := a.take(now, rule); wait > 0 {
-			return fmt.Sprintf("your role may make %v calls a second here; wait before the next one", rule.Rate), wait
+		if e := a.take(now, rule); e != nil {
+			return e
 		}
 	}
 	if rule.Concurrency > 0 {
@@ -58,28 +69,32 @@ func (r *realm) spend(now time.Time, s *Session, call *wamp.Call, rule *auth.Rul
 		}
 		s.spent[call.Request] = a
 	}
-	return "", 0
+	return nil
 }
 
-// take takes a token, or returns how long it takes until there is one.
-func (a *allowance) take(now time.Time, rule *auth.Rule) (wait time.Duration) {
+// take takes a token, or returns that there is none.
+func (a *allowance) take(now time.Time, rule *auth.Rule) *excess {
 	burst := rule.Burst
 	if burst == 0 {
 		burst = int(math.Ceil(min(2*rule.Rate, math.MaxInt32)))
 	}
 	longest := float64(math.MaxInt64) / 4 / float64(burst) // or the sums below overflow
 	interval := time.Duration(max(min(float64(time.Second)/rule.Rate, longest), 1))
+	window := interval * time.Duration(burst)
 	full := a.full
 	if full.Before(now) {
 		full = now
 	}
 	next := full.Add(interval)
 	// Whoever has all his tokens may spend one, however long it takes to come back.
-	if wait := next.Sub(now) - interval*time.Duration(burst); wait > 0 && full.After(now) {
-		return wait
+	if wait := next.Sub(now) - window; wait > 0 && full.After(now) {
+		return &excess{
+			text: fmt.Sprintf("your role may make %v calls a second here; wait before the next one", rule.Rate),
+			wait: wait, limit: burst, window: window,
+		}
 	}
 	a.full = next
-	return 0
+	return nil
 }
 
 // allowance returns what somebody has under a rule.
@@ -159,23 +174,30 @@ func (s *Session) giveAllBack() {
 	s.spent = nil
 }
 
-// denyForNow answers a call that came too early: beside the text there is the
-// keyword argument retry_after, in seconds.
-func (r *realm) denyForNow(b *Batch, now time.Time, s *Session, call *wamp.Call, text string, wait time.Duration) error {
+// denyForNow answers a call that is one too many. The keyword arguments say
+// what to do: retry ("safe": no callee has seen the call), retry_after in
+// seconds, limit, and window in seconds if the limit is one of a rate.
+func (r *realm) denyForNow(b *Batch, now time.Time, s *Session, call *wamp.Call, e *excess) error {
 	r.counters.messages++
-	out, err := r.dealer.Deny(now, s.id, call, wamp.ErrRateLimited, text)
+	out, err := r.dealer.Deny(now, s.id, call, wamp.ErrRateLimited, e.text)
 	if err != nil {
 		return err
 	}
-	seconds := int64((wait + time.Second - 1) / time.Second)
+	hints := wamp.Dict{"retry": "safe", "retry_after": wholeSeconds(e.wait), "limit": int64(e.limit)}
+	if e.window > 0 {
+		hints["window"] = wholeSeconds(e.window)
+	}
 	for i := range out {
 		if m, ok := out[i].Message.(*wamp.Error); ok {
-			m.Payload, _ = wamp.NewPayload(wamp.JSON, []any{text}, wamp.Dict{"retry_after": seconds}) // always has a form
+			m.Payload, _ = wamp.NewPayload(wamp.JSON, []any{e.text}, hints) // always has a form
 		}
 	}
 	r.deliver(b, now, out, s)
 	return nil
 }
+
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // network returns what shares an allowance with an address: itself, or for
 // IPv6, where a client has as many addresses as it wants, its network of 64

@@ -26,8 +26,8 @@ func bounded(rule auth.Rule) []auth.Role {
 }
 
 const (
-	tooOften = `[8, 48, %d, {}, "gateway.error.rate_limited", ["your role may make 2 calls a second here; wait before the next one"], {"retry_after": %d}]`
-	tooMany  = `[8, 48, %d, {}, "gateway.error.rate_limited", ["2 calls are in flight already, which is the most that your role may have here; wait for one to end"], {"retry_after": 1}]`
+	tooOften = `[8, 48, %d, {}, "gateway.error.rate_limited", ["your role may make 2 calls a second here; wait before the next one"], {"limit": 3, "retry": "safe", "retry_after": %d, "window": 2}]`
+	tooMany  = `[8, 48, %d, {}, "gateway.error.rate_limited", ["2 calls are in flight already, which is the most that your role may have here; wait for one to end"], {"limit": 2, "retry": "safe", "retry_after": 1}]`
 )
 
 // TestRuleRate: all sessions of a principal share a rule's tokens, which come
@@ -81,7 +81,7 @@ func TestRuleRateSlow(t *testing.T) {
 		ada.wants(`[68, "*", "*", "*"]`)
 		time.Sleep(3 * time.Second)
 		bob.send(`[48, 2, {}, "com.example.a"]`)
-		bob.wants(`[8, 48, 2, {}, "gateway.error.rate_limited", "*", {"retry_after": 7}]`)
+		bob.wants(`[8, 48, 2, {}, "gateway.error.rate_limited", "*", {"limit": 1, "retry": "safe", "retry_after": 7, "window": 10}]`)
 	})
 }
 

@@ -78,8 +78,8 @@ func (r *realm) authorize(b *Batch, now time.Time, s *Session, m wamp.Message) (
 		if reason, text := decision.Rule.Limit(&call.Options); reason != "" {
 			return true, r.deny(b, now, s, m, reason, text)
 		}
-		if text, wait := r.spend(now, s, call, decision.Rule); text != "" {
-			return true, r.denyForNow(b, now, s, call, text, wait)
+		if e := r.spend(now, s, call, decision.Rule); e != nil {
+			return true, r.denyForNow(b, now, s, call, e)
 		}
 	}
 	return false, nil

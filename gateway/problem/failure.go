@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -79,16 +80,34 @@ func (p *Problem) fill(f Failure) {
 // quotaExceeded is the registered problem type of a limit of requests.
 const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
-// limited tells when to try again, as the dealer has it in its arguments.
+// procedurePolicy names, in the RateLimit fields, what a role's rule allows.
+const procedurePolicy = "procedure"
+
+// limited tells what the limit is and when to try again, as the dealer has it
+// in its arguments (draft-ietf-httpapi-ratelimit-headers-10). The limit is one
+// of calls in flight if it has no window.
 func (p *Problem) limited(kwargs []byte) {
 	var hint struct {
 		RetryAfter int `json:"retry_after"`
+		Limit      int `json:"limit"`
+		Window     int `json:"window"`
 	}
 	_ = json.Unmarshal(kwargs, &hint) // without it: soon
+	after := max(hint.RetryAfter, 1)
+	if hint.Limit > 0 {
+		policy, state := `"`+procedurePolicy+`";q=`+strconv.Itoa(hint.Limit), `"`+procedurePolicy+`";r=0`
+		if hint.Window > 0 {
+			policy, state = policy+";w="+strconv.Itoa(hint.Window), state+";t="+strconv.Itoa(after)
+		} else {
+			policy += `;qu="concurrent-requests"`
+		}
+		p.set(policyField, policy)
+		p.set(stateField, state)
+	}
 	p.Type = quotaExceeded
-	p.Policies = []string{"procedure"}
+	p.Policies = []string{procedurePolicy}
 	p.Kwargs = nil
-	_ = p.RetryAfter(max(hint.RetryAfter, 1))
+	_ = p.RetryAfter(after)
 }
 
 // sourceOf returns who made the error.

@@ -7,9 +7,9 @@
 package problem
 
 import (
-	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -171,9 +171,21 @@ func (p *Problem) Send(w http.ResponseWriter, text bool) {
 	_, _ = w.Write(body) // a client that is gone needs no answer
 }
 
-// Fields sets the header fields that the problem has whatever its body is.
+// The lists of limits, spelled as http.Header does.
+const (
+	policyField = "Ratelimit-Policy"
+	stateField  = "Ratelimit"
+)
+
+// Fields sets the header fields that the problem has whatever its body is. The
+// limit that it tells of comes after those that h has already.
 func (p *Problem) Fields(h http.Header) {
-	maps.Copy(h, p.Header)
+	for name, values := range p.Header {
+		if name == policyField || name == stateField {
+			values = slices.Concat(h[name], values) // what h has may be shared
+		}
+		h[name] = values
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Wamp-Error", fieldValue(string(p.URI)))

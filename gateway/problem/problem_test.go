@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,6 +230,41 @@ func TestSend(t *testing.T) {
 	}
 	if !strings.HasSuffix(p.Error(), "secret") {
 		t.Errorf("the log is told %q, want the cause in it", p.Error())
+	}
+}
+
+// TestRuleLimits shows what is told of a role's limit, after what is told of
+// another one, which may be a slice that all answers share.
+func TestRuleLimits(t *testing.T) {
+	t.Parallel()
+	for kwargs, want := range map[string][3]string{
+		`{"retry":"safe","retry_after":7,"limit":10,"window":5}`: {`"procedure";q=10;w=5`, `"procedure";r=0;t=7`, "7"},
+		`{"retry":"safe","retry_after":1,"limit":3}`:             {`"procedure";q=3;qu="concurrent-requests"`, `"procedure";r=0`, "1"},
+		`{}`: {"", "", "1"},
+	} {
+		p := problem.Of(problem.Failure{
+			URI: wamp.ErrRateLimited, Origin: wamp.OriginDealer,
+			Payload: wamp.Payload{Serializer: wamp.JSON, Args: []byte(`["wait"]`), Kwargs: []byte(kwargs)},
+		})
+		shared := append(make([]string, 0, 2), `"call";q=200;w=2`)
+		h := http.Header{"Ratelimit-Policy": shared, "Ratelimit": {`"call";r=1;t=1`}}
+		p.Fields(h)
+		policies, states := []string{`"call";q=200;w=2`}, []string{`"call";r=1;t=1`}
+		if want[0] != "" {
+			policies, states = append(policies, want[0]), append(states, want[1])
+		}
+		if got := h.Values("RateLimit-Policy"); !slices.Equal(got, policies) {
+			t.Errorf("%s: RateLimit-Policy %q, want %q", kwargs, got, policies)
+		}
+		if got := h.Values("RateLimit"); !slices.Equal(got, states) {
+			t.Errorf("%s: RateLimit %q, want %q", kwargs, got, states)
+		}
+		if got := shared[:2][1]; got != "" {
+			t.Errorf("%s: %q was written into a shared slice", kwargs, got)
+		}
+		if p.Status != http.StatusTooManyRequests || h.Get("Retry-After") != want[2] || h.Get("Wamp-Retry") != "safe" || p.Kwargs != nil {
+			t.Errorf("%s: %d, %v, kwargs %s", kwargs, p.Status, h, p.Kwargs)
+		}
 	}
 }
 
