@@ -153,6 +153,10 @@ func TestNeedRestart(t *testing.T) {
 	if want := []string{"listen", "max-body", "realm"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	got = needRestart(running, values("anonymous: true\ndisclose: never\ndisclose-for: [com.example.p=never]\ntrustlevel: [com.example.p=1]\nmax-sessions-each: 5\n"))
+	if want := []string{"disclose", "disclose-for", "max-sessions-each", "trustlevel"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 // TestReadAgainFaults: what cannot be used is told with its place, as at the

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/wampgate/wampgate/dealer"
 	"github.com/wampgate/wampgate/dealer/router"
@@ -82,6 +85,37 @@ func TestMaxConns(t *testing.T) {
 		}
 	}
 	refused()
+}
+
+// Whom a WebSocket comes from is what ClientIP says of its request, and else
+// the other end of the connection. Who has no credentials is counted by that.
+func TestClientIP(t *testing.T) {
+	t.Parallel()
+	const field = "X-Client"
+	for name, test := range map[string]struct {
+		clientIP func(*http.Request) netip.Addr
+		welcome  []bool // from 192.0.2.1, 192.0.2.2 and 192.0.2.1 again
+	}{
+		"asked": {func(r *http.Request) netip.Addr { return netip.MustParseAddr(r.Header.Get(field)) }, []bool{true, true, false}},
+		"none":  {nil, []bool{true, false, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := wamptest.Serve(t, wamptest.Config{
+				Router:    router.Config{Realms: []dealer.Config{{Realm: wamptest.Realm}}, MaxSessionsEach: 1},
+				Transport: transport.Config{ClientIP: test.clientIP}, Loopback: true,
+			})
+			for i, from := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.1"} {
+				p := s.DialWith(t, wamp.JSON, &websocket.DialOptions{HTTPHeader: http.Header{field: {from}}})
+				p.Send(wamptest.Hello)
+				if test.welcome[i] {
+					p.Want(`[2, "*", "*"]`)
+				} else {
+					p.Want(`[3, "*", "wamp.error.unavailable"]`)
+				}
+			}
+		})
+	}
 }
 
 // Shutdown ends in time although a peer's reader waits for another one.
