@@ -311,7 +311,7 @@ func (s *Store) bury(c *call, l *deadLetter) {
 			l.at = at
 			s.dead[c.name] = l
 			s.stats.DeadLettered++
-			s.log.Error("a persistent call was given up; see wampgate deadletters", "call", c.ID, "realm", string(c.Realm),
+			s.log.Error("a persistent call was given up; see wampgate.deadletter.list", "call", c.ID, "realm", string(c.Realm),
 				"procedure", string(c.Procedure), "attempts", l.Attempts, "crashes", l.Crashes, "reason", l.Reason[len(l.Reason)-1])
 			s.conclude(c, DeadLettered, ErrDeadLettered, deadText(&l.letter), nil)
 		})

@@ -184,14 +184,14 @@ func (s *Store) open(ctx context.Context) error {
 	s.mu.Lock()
 	s.engine = e
 	s.resume()
-	waiting, kept := len(s.byName), len(s.done)
+	waiting, kept, dead := len(s.byName), len(s.done), len(s.dead)
 	s.unlock()
 	for _, l := range []*lane{s.calls, s.outcomes, s.letters} {
 		s.work.Go(func() { l.run(s.ctx) })
 		s.work.Go(func() { l.reap(s.ctx) })
 	}
 	s.work.Go(s.sweep)
-	s.log.Info("persistent calls are kept", "durability", string(e.Durability()), "waiting", waiting, "outcomes", kept, "dead_letters", len(s.dead))
+	s.log.Info("persistent calls are kept", "durability", string(e.Durability()), "waiting", waiting, "outcomes", kept, "dead_letters", dead)
 	return nil
 }
 
