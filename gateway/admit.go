@@ -18,9 +18,6 @@ import (
 // callPolicy names the limit of calls in RateLimit-Policy.
 const callPolicy = "call"
 
-// quotaExceeded is the registered problem type of a limit of requests.
-const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-
 // errExpired means that the credentials of a stream's client are no longer
 // valid.
 var errExpired = errors.New("credentials expired")
@@ -168,7 +165,7 @@ func refusalURI(f *authn.Refusal) wamp.URI {
 	case http.StatusForbidden:
 		return wamp.ErrNoSuchRole
 	case http.StatusTooManyRequests:
-		return uriRateLimited
+		return wamp.ErrRateLimited
 	case http.StatusServiceUnavailable:
 		return wamp.ErrAuthenticationFailed
 	}
@@ -177,9 +174,9 @@ func refusalURI(f *authn.Refusal) wamp.URI {
 
 // tooOften is the problem of somebody who calls more often than he may.
 func tooOften(wait time.Duration) *problem.Problem {
-	p := problem.New(http.StatusTooManyRequests, uriRateLimited, "you call more often than you may; wait, and look at RateLimit-Policy").
+	p := problem.New(http.StatusTooManyRequests, wamp.ErrRateLimited, "you call more often than you may; wait, and look at RateLimit-Policy").
 		Safe().RetryAfter(seconds(wait))
-	p.Type = quotaExceeded
+	p.Type = problem.QuotaExceeded
 	p.Policies = []string{callPolicy}
 	return p
 }

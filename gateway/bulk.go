@@ -119,9 +119,7 @@ type bulk struct {
 // commit sends the header: the status of each call is in its line.
 func (b *bulk) commit() {
 	h := b.w.Header()
-	h.Set("Content-Type", mediaNDJSON)
-	h.Set("Cache-Control", "no-store, no-transform")
-	h.Set("X-Accel-Buffering", "no")
+	streamHeaders(h, mediaNDJSON)
 	h.Set("X-Content-Type-Options", "nosniff")
 	if b.trace != nil {
 		h.Set("Traceparent", b.trace.parent)

@@ -102,12 +102,12 @@ func (g *Gateway) place(c *call, who authn.Principal) error {
 func (g *Gateway) newCall(stream bool) *call {
 	if !stream {
 		if c, ok := g.calls.Get().(*call); ok {
-			c.id, c.started = newCallID(), time.Now()
+			c.id, c.started = newID('c'), time.Now()
 			return c
 		}
 	}
 	c := &call{
-		id:      newCallID(),
+		id:      newID('c'),
 		gateway: g,
 		stream:  stream,
 		inbox:   newInbox(g.cfg.QueueEvents, g.cfg.QueueBytes),
@@ -119,12 +119,12 @@ func (g *Gateway) newCall(stream bool) *call {
 	return c
 }
 
-// newCallID returns "c_" and 128 random bits.
-func newCallID() string {
+// newID returns a letter for what it is the ID of, "_", and 128 random bits.
+func newID(kind byte) string {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	var text [2 + 2*len(random)]byte
-	text[0], text[1] = 'c', '_'
+	text[0], text[1] = kind, '_'
 	hex.Encode(text[2:], random[:])
 	return string(text[:])
 }

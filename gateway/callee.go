@@ -3,8 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
@@ -91,7 +89,7 @@ func newCallees() *callees {
 // problem.
 func (g *Gateway) register(ctx context.Context, owner principalKey, id wamp.Identity, spec registrationSpec, flushed func(*callee)) (*callee, error) {
 	c := &callee{
-		id: newID("r_"), owner: owner, spec: spec, created: time.Now(), gateway: g,
+		id: newID('r'), owner: owner, spec: spec, created: time.Now(), gateway: g,
 		ready: make(chan struct{}, 1), over: make(chan struct{}), open: map[wamp.ID]*invocation{},
 	}
 	if flushed != nil {
@@ -195,7 +193,7 @@ func (c *callee) invoked(m *wamp.Invocation) error {
 		return ErrFull // the dealer keeps to the concurrency; what is above it was given up
 	}
 	i := &invocation{
-		id: newID("i_"), callee: c, request: m.Request, procedure: wamp.URI(strings.Clone(string(m.Details.Procedure))),
+		id: newID('i'), callee: c, request: m.Request, procedure: wamp.URI(strings.Clone(string(m.Details.Procedure))),
 		progress: m.Details.ReceiveProgress, caller: m.Details.Caller, authid: m.Details.CallerAuthid, role: m.Details.CallerAuthrole,
 		timeout: time.Duration(m.Details.Timeout) * time.Millisecond, payload: copyPayload(m.Payload),
 	}
@@ -248,15 +246,7 @@ func (c *callee) giveUp(i *invocation) {
 // enqueue adds a task. c.mu is held.
 func (c *callee) enqueue(t task) {
 	c.queue = append(c.queue, t)
-	c.wake()
-}
-
-// wake has the stream look at what there is to do.
-func (c *callee) wake() {
-	select {
-	case c.ready <- struct{}{}:
-	default:
-	}
+	signal(c.ready)
 }
 
 // take returns what is to do, in order.
@@ -298,7 +288,7 @@ func (i *invocation) finish() bool {
 	c.mu.Lock()
 	open := c.open[i.request] == i
 	delete(c.open, i.request)
-	c.wake()
+	signal(c.ready)
 	c.mu.Unlock()
 	c.gateway.callees.forget(i)
 	return open
@@ -445,11 +435,4 @@ func (s *callees) close() {
 func copyPayload(p wamp.Payload) wamp.Payload {
 	p.Args, p.Kwargs = bytes.Clone(p.Args), bytes.Clone(p.Kwargs)
 	return p
-}
-
-// newID returns a prefix and 128 random bits.
-func newID(prefix string) string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return prefix + hex.EncodeToString(random[:])
 }

@@ -29,9 +29,7 @@ func (g *Gateway) pull(w http.ResponseWriter, r *http.Request, spec registration
 	ctx, unwatch := present(r)
 	defer unwatch()
 	h := w.Header()
-	h.Set("Content-Type", sse.ContentType)
-	h.Set("Cache-Control", "no-store, no-transform")
-	h.Set("X-Accel-Buffering", "no")
+	streamHeaders(h, sse.ContentType)
 	w.WriteHeader(http.StatusOK)
 	return c.stream(ctx, w) //nolint:contextcheck // it is the request's
 }
@@ -204,7 +202,7 @@ func (g *Gateway) invocationError(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	if err := readQuery(r.URL.RawQuery, []string{}, nil); err != nil {
+	if err := noOptions(r); err != nil {
 		return err
 	}
 	var failure struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -27,18 +26,8 @@ func (g *Gateway) registerWebhook(w http.ResponseWriter, r *http.Request, spec r
 	}
 	j := c.describe()
 	j.Secret = spec.secret
-	body, err := json.Marshal(j) //nolint:gosec // who registers needs the secret
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Location", registrationsPath+"/"+c.id)
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)+1))
-	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusCreated)
-	_, _ = w.Write(append(body, '\n')) // a client that is gone lets its lease end
-	return nil
+	w.Header().Set("Location", registrationsPath+"/"+c.id)
+	return sendNow(w, http.StatusCreated, j) // a client that is gone lets its lease end
 }
 
 // renew makes the lease last from now on, unless it is over.

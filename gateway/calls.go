@@ -46,13 +46,9 @@ type resource interface {
 
 // routeCalls adds what is below /calls.
 func (g *Gateway) routeCalls(r chi.Router) {
-	get := func(pattern string, h handlerFunc) {
-		r.Get(callsPath+pattern, g.handle(g.admitted(h)))
-		r.Head(callsPath+pattern, g.handle(g.admitted(h)))
-	}
-	get("", g.listCalls)
-	get("/{id}", g.showCall)
-	get("/{id}/result", g.showAnswer)
+	g.get(r, callsPath, g.admitted(g.listCalls))
+	g.get(r, callsPath+"/{id}", g.admitted(g.showCall))
+	g.get(r, callsPath+"/{id}/result", g.admitted(g.showAnswer))
 	r.Get(callsPath+"/{id}/events", g.handle(g.admitted(g.callEvents)))
 	r.Post(callsPath+"/{id}/input", g.handle(g.admitted(g.callInput)))
 	r.Delete(callsPath+"/{id}", g.handle(g.admitted(g.cancelCall)))
@@ -76,7 +72,7 @@ func (g *Gateway) resourceOf(w http.ResponseWriter, r *http.Request) (resource, 
 // listCalls answers GET /calls: the latest first, no more than a principal may
 // have.
 func (g *Gateway) listCalls(w http.ResponseWriter, r *http.Request) error {
-	if err := readQuery(r.URL.RawQuery, []string{}, nil); err != nil {
+	if err := noOptions(r); err != nil {
 		return err
 	}
 	who := recordOf(w).who
@@ -149,7 +145,7 @@ func showStatus(w http.ResponseWriter) func(CallStatus, error) error {
 // showAnswer answers GET /calls/{id}/result: as the request of the call was
 // answered, or would have been.
 func (g *Gateway) showAnswer(w http.ResponseWriter, r *http.Request) error {
-	if err := readQuery(r.URL.RawQuery, []string{}, nil); err != nil {
+	if err := noOptions(r); err != nil {
 		return err
 	}
 	at, err := g.resourceOf(w, r)
@@ -304,21 +300,20 @@ type callJSON struct {
 }
 
 func newCallJSON(s *CallStatus) callJSON {
-	text := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Format("2006-01-02T15:04:05.000Z")
-	}
 	return callJSON{
-		ID: s.ID, Procedure: s.Procedure, State: s.State.String(), Created: text(s.Created), Ended: text(s.Ended),
-		Expires: text(s.Expires), Status: s.Status, Error: s.Error, Events: s.Events,
+		ID: s.ID, Procedure: s.Procedure, State: s.State.String(), Created: timestamp(s.Created), Ended: timestamp(s.Ended),
+		Expires: timestamp(s.Expires), Status: s.Status, Error: s.Error, Events: s.Events,
 	}
 }
 
 // sendStatus answers with a call.
 func sendStatus(w http.ResponseWriter, code int, s CallStatus) error {
-	body, err := json.Marshal(newCallJSON(&s))
+	return sendNow(w, code, newCallJSON(&s))
+}
+
+// sendNow answers with an object that is so at the moment: nobody may keep it.
+func sendNow(w http.ResponseWriter, code int, object any) error {
+	body, err := json.Marshal(object)
 	if err != nil {
 		return err
 	}

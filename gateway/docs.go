@@ -44,7 +44,7 @@ type docs struct {
 type docsFile struct {
 	media         string
 	plain, zipped []byte
-	tag           string // of plain, without quotes
+	tag           string // ETag of plain
 }
 
 // page answers GET /docs.
@@ -102,7 +102,6 @@ func newDocsFile(name string, content []byte) (*docsFile, error) {
 		".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
 		".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8",
 	}[path.Ext(name)]
-	sum := sha256.Sum256(content)
 	var zipped bytes.Buffer
 	z, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
 	if err != nil {
@@ -114,15 +113,15 @@ func newDocsFile(name string, content []byte) (*docsFile, error) {
 	if err := z.Close(); err != nil {
 		return nil, err
 	}
-	return &docsFile{media: media, plain: content, zipped: zipped.Bytes(), tag: hex.EncodeToString(sum[:16])}, nil
+	return &docsFile{media: media, plain: content, zipped: zipped.Bytes(), tag: entityTag(content)}, nil
 }
 
 // send answers with the file, or that the client has it.
 func (f *docsFile) send(w http.ResponseWriter, r *http.Request, caching string) {
-	body, tag := f.plain, `"`+f.tag+`"`
+	body, tag := f.plain, f.tag
 	h := w.Header()
 	if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-		body, tag = f.zipped, `"`+f.tag+`-gzip"`
+		body, tag = f.zipped, strings.TrimSuffix(tag, `"`)+`-gzip"`
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", tag)

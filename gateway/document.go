@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -177,7 +176,7 @@ func (d *documents) of(c *generate.Config, procedures []generate.Procedure, yaml
 	if d.known == nil || len(d.known) >= keptDocuments || d.bytes+len(text) > keptDocumentBytes {
 		d.known, d.bytes, d.recent = map[[sha256.Size]byte]*document{}, 0, nil
 	}
-	doc := &document{text: text, tag: tagOf(text)}
+	doc := &document{text: text, tag: entityTag(text)}
 	d.known[key] = doc
 	d.bytes += len(text)
 	return doc, nil
@@ -186,10 +185,4 @@ func (d *documents) of(c *generate.Config, procedures []generate.Procedure, yaml
 // part adds a text to a sum such that no other texts add up to the same.
 func part(sum hash.Hash, text string) {
 	_, _ = fmt.Fprintf(sum, "%d:%s", len(text), text) // a sum takes everything
-}
-
-// tagOf returns the ETag of a body.
-func tagOf(body []byte) string {
-	sum := sha256.Sum256(body)
-	return `"` + hex.EncodeToString(sum[:16]) + `"`
 }

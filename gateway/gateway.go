@@ -79,10 +79,7 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	r.NotFound(g.handle(g.elsewhere))
 	r.MethodNotAllowed(g.handle(g.methodNotAllowed(r)))
 
-	get := func(pattern string, h handlerFunc) {
-		r.Get(pattern, g.handle(h))
-		r.Head(pattern, g.handle(h))
-	}
+	get := func(pattern string, h handlerFunc) { g.get(r, pattern, h) }
 	get("/", g.admitted(g.welcome))
 	get("/healthz", g.healthz)
 	get("/readyz", g.readyz)
@@ -104,6 +101,12 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	r.Post(bridgePath, g.handle(g.admitted(g.bridge)))
 	r.Post(bulkPath, g.handle(g.admitted(g.bulk)))
 	return r
+}
+
+// get adds a route for GET and HEAD.
+func (g *Gateway) get(r chi.Router, pattern string, h handlerFunc) {
+	r.Get(pattern, g.handle(h))
+	r.Head(pattern, g.handle(h))
 }
 
 // postsFirst hands POST /call/{uri} to call without a look at the other routes:

@@ -14,7 +14,6 @@ import (
 
 // The gateway's own error URIs.
 const (
-	uriRateLimited   wamp.URI = "gateway.error.rate_limited"
 	uriOverloaded    wamp.URI = "gateway.error.overloaded"
 	uriSlowConsumer  wamp.URI = "gateway.error.slow_consumer"
 	uriBadRequest    wamp.URI = "gateway.error.bad_request"

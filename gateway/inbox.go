@@ -133,7 +133,7 @@ func (b *inbox) append(e event) {
 		b.closed = true
 		b.relieve()
 	}
-	b.signal()
+	signal(b.ready)
 }
 
 // fail ends the inbox with err unless it has ended already. What is queued
@@ -144,7 +144,7 @@ func (b *inbox) fail(err error) {
 	if b.err == nil && !b.closed {
 		b.err = err
 		b.relieve()
-		b.signal()
+		signal(b.ready)
 	}
 }
 
@@ -170,7 +170,7 @@ func (b *inbox) cutOff(err error) {
 func (b *inbox) abandon(err error) {
 	b.err, b.discard = err, true
 	b.relieve()
-	b.signal()
+	signal(b.ready)
 }
 
 // drain forgets what is queued, and any failure, and from now on keeps final
@@ -302,10 +302,10 @@ func (b *inbox) release() {
 	b.filling, b.reading, b.at = batch{}, batch{}, 0
 }
 
-// signal leaves a token for the consumer. The caller holds b.mu.
-func (b *inbox) signal() {
+// signal leaves a token for whoever waits at a channel, which holds one at most.
+func signal(token chan<- struct{}) {
 	select {
-	case b.ready <- struct{}{}:
+	case token <- struct{}{}:
 	default:
 	}
 }

@@ -260,12 +260,7 @@ func (k *keptCall) awaitRoom() bool {
 }
 
 // roomy leaves a token for awaitRoom.
-func (k *keptCall) roomy() {
-	select {
-	case k.room <- struct{}{}:
-	default:
-	}
-}
+func (k *keptCall) roomy() { signal(k.room) }
 
 // attend notes that a client is there for the call; depart, that it left. When
 // none has been there for the call's grace, the call is killed.

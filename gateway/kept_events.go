@@ -104,12 +104,8 @@ func (t *tail) dismiss(why error) {
 
 // wake leaves a token for the reader, if there is one.
 func (t *tail) wake() {
-	if t == nil {
-		return
-	}
-	select {
-	case t.ready <- struct{}{}:
-	default:
+	if t != nil {
+		signal(t.ready)
 	}
 }
 

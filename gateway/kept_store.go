@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/problem"
 )
 
@@ -202,7 +203,7 @@ func (s *callStore) close() {
 
 // tooManyKept is the problem of a principal whose calls are all in flight.
 func tooManyKept(limit int) *problem.Problem {
-	return problem.New(http.StatusTooManyRequests, uriRateLimited,
+	return problem.New(http.StatusTooManyRequests, wamp.ErrRateLimited,
 		fmt.Sprintf("you have %d calls under /calls, which is the limit, and none of them has ended", limit)).
 		Safe().RetryAfter(1)
 }

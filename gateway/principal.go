@@ -338,7 +338,7 @@ func (p *principal) end(reason wamp.URI) {
 
 // tooMany is the problem of a principal who has reached a limit.
 func tooMany(what string, limit int) *problem.Problem {
-	return problem.New(http.StatusTooManyRequests, uriRateLimited,
+	return problem.New(http.StatusTooManyRequests, wamp.ErrRateLimited,
 		fmt.Sprintf("%d %s are in flight already, which is the limit for one principal; wait for some to end", limit, what)).
 		Safe().RetryAfter(1)
 }

@@ -199,7 +199,7 @@ func dealerPages() []problemPage {
 func limitPages() []problemPage {
 	return []problemPage{
 		{
-			[]wamp.URI{uriRateLimited},
+			[]wamp.URI{wamp.ErrRateLimited},
 			"Too many requests, or too many calls at once, of one principal or address.",
 			"Wait for as long as Retry-After says; RateLimit-Policy has the limit.",
 		},

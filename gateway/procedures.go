@@ -65,6 +65,14 @@ type procedureJSON struct {
 	HTTP         json.RawMessage `json:"http,omitempty"` // as the callee said it
 }
 
+// timestamp returns a point in time as answers have it; nothing for none.
+func timestamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
 func newProcedureJSON(p *Procedure) procedureJSON {
 	return procedureJSON{
 		URI:          p.URI,
@@ -73,7 +81,7 @@ func newProcedureJSON(p *Procedure) procedureJSON {
 		Callees:      p.Callees,
 		Safe:         p.Safe,
 		Registration: p.Registration,
-		Created:      p.Created.UTC().Format("2006-01-02T15:04:05.000Z"),
+		Created:      timestamp(p.Created),
 		HTTP:         p.Description,
 	}
 }
@@ -117,7 +125,7 @@ func (g *Gateway) procedure(w http.ResponseWriter, r *http.Request) error {
 	policy, exactly := wamp.MatchExact, false
 	err = readQuery(r.URL.RawQuery, []string{"match"}, func(_, value string) (err error) {
 		exactly = true
-		policy, err = oneOf[wamp.MatchPolicy](value, []string{"exact", "prefix", "wildcard"})
+		policy, err = oneOf[wamp.MatchPolicy](value, matchNames())
 		return err
 	})
 	if err != nil {
@@ -139,6 +147,9 @@ func (g *Gateway) procedure(w http.ResponseWriter, r *http.Request) error {
 	}
 	return sendJSON(w, r, newProcedureJSON(&found))
 }
+
+// matchNames are the match policies, in the order of the constants.
+func matchNames() []string { return []string{"exact", "prefix", "wildcard"} }
 
 // readQuery hands the options of a query to set; others than the known ones,
 // or one given twice, are a problem.
@@ -164,6 +175,9 @@ func readQuery(query string, known []string, set func(name, value string) error)
 	}
 	return nil
 }
+
+// noOptions refuses a query where none belongs. The error is a problem.
+func noOptions(r *http.Request) error { return readQuery(r.URL.RawQuery, nil, nil) }
 
 // notAmong is the problem of an option that is not in a closed set.
 func notAmong(name string, known []string) *problem.Problem {
@@ -200,7 +214,7 @@ func sendJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if err := encoder.Encode(v); err != nil {
 		return err
 	}
-	sendTagged(w, r, tagOf(body.Bytes()), "application/json", body.Bytes())
+	sendTagged(w, r, entityTag(body.Bytes()), "application/json", body.Bytes())
 	return nil
 }
 

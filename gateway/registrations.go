@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,12 +43,8 @@ func (g *Gateway) routeCallees(r chi.Router) {
 		return
 	}
 	r.Post(registrationsPath, g.handle(g.admitted(g.newRegistration)))
-	get := func(pattern string, h handlerFunc) {
-		r.Get(registrationsPath+pattern, g.handle(g.admitted(h)))
-		r.Head(registrationsPath+pattern, g.handle(g.admitted(h)))
-	}
-	get("", g.listRegistrations)
-	get("/{id}", g.showRegistration)
+	g.get(r, registrationsPath, g.admitted(g.listRegistrations))
+	g.get(r, registrationsPath+"/{id}", g.admitted(g.showRegistration))
 	r.Put(registrationsPath+"/{id}", g.handle(g.admitted(g.renewRegistration)))
 	r.Delete(registrationsPath+"/{id}", g.handle(g.admitted(g.endRegistration)))
 	r.Post(invocationsPath+"/{id}/result", g.handle(g.admitted(g.invocationResult)))
@@ -156,10 +153,10 @@ func inWords(err error) string {
 
 // check completes and judges a registration.
 func (s *registrationSpec) check(pull bool) (err error) {
-	if s.match, err = oneOf[wamp.MatchPolicy](orText(s.Match, "exact"), []string{"exact", "prefix", "wildcard"}); err != nil {
+	if s.match, err = oneOf[wamp.MatchPolicy](cmp.Or(s.Match, "exact"), matchNames()); err != nil {
 		return fmt.Errorf("match: %w", err)
 	}
-	if s.invoke, err = oneOf[wamp.InvokePolicy](orText(s.Invoke, "single"), policies()); err != nil {
+	if s.invoke, err = oneOf[wamp.InvokePolicy](cmp.Or(s.Invoke, "single"), policies()); err != nil {
 		return fmt.Errorf("invoke: %w", err)
 	}
 	if !s.Procedure.ValidPattern(s.match) {
@@ -215,13 +212,6 @@ func span(text string, otherwise, least, most time.Duration) (time.Duration, err
 	return d, err
 }
 
-func orText(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 // dictOf decodes a JSON object.
 func dictOf(object []byte) (wamp.Dict, error) {
 	_, kwargs, err := wamp.Payload{Serializer: wamp.JSON, Kwargs: object}.Decode()
@@ -244,7 +234,7 @@ func (s *registrationSpec) register() *wamp.Register {
 
 // newRegistration answers POST /registrations.
 func (g *Gateway) newRegistration(w http.ResponseWriter, r *http.Request) error {
-	if err := readQuery(r.URL.RawQuery, []string{}, nil); err != nil {
+	if err := noOptions(r); err != nil {
 		return err
 	}
 	stream := rank(parseAccept(strings.Join(r.Header.Values("Accept"), ",")), sse.ContentType)
@@ -279,23 +269,22 @@ type registrationJSON struct {
 
 // describe returns c as it is; the secret is left out.
 func (c *callee) describe() registrationJSON {
-	const layout = "2006-01-02T15:04:05.000Z"
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	j := registrationJSON{
 		ID: c.id, Kind: "pull", Procedure: c.spec.Procedure, Match: c.spec.match.String(), Invoke: c.spec.invoke.String(),
-		Concurrency: int(c.spec.Concurrency), Created: c.created.UTC().Format(layout), Registration: c.entry, Invocations: len(c.open),
+		Concurrency: int(c.spec.Concurrency), Created: timestamp(c.created), Registration: c.entry, Invocations: len(c.open),
 	}
 	if c.spec.URL != "" {
 		j.Kind, j.URL, j.Timeout, j.TTL = "webhook", c.spec.URL, c.spec.timeout.String(), c.spec.ttl.String()
-		j.Expires = c.expires.UTC().Format(layout)
+		j.Expires = timestamp(c.expires)
 	}
 	return j
 }
 
 // listRegistrations answers GET /registrations with one's own.
 func (g *Gateway) listRegistrations(w http.ResponseWriter, r *http.Request) error {
-	if err := readQuery(r.URL.RawQuery, []string{}, nil); err != nil {
+	if err := noOptions(r); err != nil {
 		return err
 	}
 	answer := struct {
@@ -310,7 +299,7 @@ func (g *Gateway) listRegistrations(w http.ResponseWriter, r *http.Request) erro
 // registrationOf returns the registration that the path of r names. The error
 // is a problem.
 func (g *Gateway) registrationOf(w http.ResponseWriter, r *http.Request) (*callee, error) {
-	if err := readQuery(r.URL.RawQuery, []string{}, nil); err != nil {
+	if err := noOptions(r); err != nil {
 		return nil, err
 	}
 	c := g.callees.find(g.ownerOf(recordOf(w).who), chi.URLParam(r, "id"))

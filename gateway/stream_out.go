@@ -265,7 +265,6 @@ func (o *streamOut) opened() []byte {
 }
 
 // commit decides that buf is written, and if it is the first, on the header.
-// Nothing on the way may keep, transform or collect a stream.
 func (o *streamOut) commit(buf []byte) {
 	o.buf = buf
 	if o.committed {
@@ -274,10 +273,16 @@ func (o *streamOut) commit(buf []byte) {
 	o.committed, o.dirty = true, true
 	h := o.w.Header()
 	o.gateway.callHeaders(h, o.call, o.request)
-	h.Set("Content-Type", o.request.media)
+	streamHeaders(h, o.request.media)
+	o.w.WriteHeader(http.StatusOK)
+}
+
+// streamHeaders sets the header fields of an answer that is sent piece by piece:
+// nothing on the way may keep, transform or collect it.
+func streamHeaders(h http.Header, media string) {
+	h.Set("Content-Type", media)
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
-	o.w.WriteHeader(http.StatusOK)
 }
 
 // beat is called after a silence: it commits, or shows that the stream lives.

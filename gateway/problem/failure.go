@@ -77,8 +77,8 @@ func (p *Problem) fill(f Failure) {
 	}
 }
 
-// quotaExceeded is the registered problem type of a limit of requests.
-const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+// QuotaExceeded is the registered problem type of a limit of requests.
+const QuotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 // procedurePolicy names, in the RateLimit fields, what a role's rule allows.
 const procedurePolicy = "procedure"
@@ -104,7 +104,7 @@ func (p *Problem) limited(kwargs []byte) {
 		p.set(policyField, policy)
 		p.set(stateField, state)
 	}
-	p.Type = quotaExceeded
+	p.Type = QuotaExceeded
 	p.Policies = []string{procedurePolicy}
 	p.Kwargs = nil
 	_ = p.RetryAfter(after)
