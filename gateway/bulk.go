@@ -207,10 +207,7 @@ func (b *bulk) call(ctx context.Context, rec *record, head []byte) ([]byte, erro
 	defer c.close() //nolint:contextcheck // the CANCEL outlives the request
 	rec.began(c)
 	c.watch(b.r)
-	if err := c.submit(ctx, q.callOptions(), q.payload); err != nil {
-		return nil, g.giveUp(rec, c, err) //nolint:contextcheck // the CANCEL outlives the request
-	}
-	e, err := c.next(ctx)
+	e, err := c.ask(ctx, q.callOptions(), q.payload)
 	if err != nil {
 		return nil, g.giveUp(rec, c, err) //nolint:contextcheck // the CANCEL outlives the request
 	}

@@ -206,6 +206,15 @@ func (c *call) next(ctx context.Context) (event, error) {
 	}
 }
 
+// ask sends the CALL of a call that is not progressive, and waits for its
+// answer. The error is one of submit or next.
+func (c *call) ask(ctx context.Context, o wamp.CallOptions, p wamp.Payload) (event, error) {
+	if err := c.submit(ctx, o, p); err != nil {
+		return event{}, err
+	}
+	return c.next(ctx)
+}
+
 // follow ties the call to ctx: the context it returns ends with ctx, by stop,
 // or when the inbox overflows. If that is before the final event, a CANCEL
 // kill goes out at once, whatever the call's goroutine is doing.

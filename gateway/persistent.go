@@ -49,10 +49,7 @@ func (g *Gateway) callPersistent(w http.ResponseWriter, r *http.Request, q *requ
 func (g *Gateway) acceptPersistent(w http.ResponseWriter, r *http.Request, c *call, q *request) error {
 	rec := recordOf(w)
 	c.watch(r)
-	if err := c.submit(r.Context(), q.callOptions(), q.payload); err != nil {
-		return g.forsake(rec, r, c, err) //nolint:contextcheck // the CANCEL outlives the request
-	}
-	e, err := c.next(r.Context())
+	e, err := c.ask(r.Context(), q.callOptions(), q.payload)
 	if err != nil {
 		return g.forsake(rec, r, c, err) //nolint:contextcheck // the CANCEL outlives the request
 	}

@@ -149,11 +149,7 @@ func (g *Gateway) unary(w http.ResponseWriter, r *http.Request, c *call, q *requ
 	rec := recordOf(w)
 	c.watch(r)
 	sent := time.Now()
-	err := c.submit(r.Context(), q.callOptions(), q.payload)
-	if err != nil {
-		return g.forsake(rec, r, c, err) //nolint:contextcheck // the CANCEL outlives the request
-	}
-	e, err := c.next(r.Context())
+	e, err := c.ask(r.Context(), q.callOptions(), q.payload)
 	if err != nil {
 		return g.forsake(rec, r, c, err) //nolint:contextcheck // the CANCEL outlives the request
 	}
