@@ -55,13 +55,9 @@ func (c *callCommand) Run(ctx context.Context, p *process) error {
 	if err := c.authorize(p, req); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	client, err := c.client()
+	resp, err := c.do(ctx, req, c.URL)
 	if err != nil {
-		return &exitError{exitUsage, err}
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return noAnswer(ctx, c.URL, err)
+		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is lost with it
 	if err := c.print(p.Stdout, resp); err != nil {
@@ -75,12 +71,21 @@ func newClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
 }
 
-func (c *callCommand) request(ctx context.Context, body []byte) (*http.Request, error) {
-	base, err := url.Parse(c.URL)
+// gatewayURL checks --url and returns it without a slash at its end.
+func gatewayURL(text string) (string, error) {
+	base, err := url.Parse(text)
 	if err != nil || base.Host == "" {
-		return nil, fmt.Errorf("--url: %q is not the URL of a gateway, such as http://127.0.0.1:8080", c.URL)
+		return "", fmt.Errorf("--url: %q is not the URL of a gateway, such as http://127.0.0.1:8080", text)
 	}
-	target := strings.TrimSuffix(base.String(), "/") + "/call/" + url.PathEscape(c.Procedure)
+	return strings.TrimSuffix(base.String(), "/"), nil
+}
+
+func (c *callCommand) request(ctx context.Context, body []byte) (*http.Request, error) {
+	base, err := gatewayURL(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	target := base + "/call/" + url.PathEscape(c.Procedure)
 	if c.Timeout > 0 {
 		target += "?timeout=" + strconv.FormatInt(max(1, c.Timeout.Milliseconds()), 10)
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/wampgate/wampgate/openapi"
@@ -31,9 +29,9 @@ same at /openapi.json and /openapi.yaml.`
 
 // Run prints the document.
 func (c *openapiExportCommand) Run(ctx context.Context, p *process) error {
-	base, err := url.Parse(c.URL)
-	if err != nil || base.Host == "" {
-		return &exitError{exitUsage, fmt.Errorf("--url: %q is not the URL of a gateway, such as http://127.0.0.1:8080", c.URL)}
+	base, err := gatewayURL(c.URL)
+	if err != nil {
+		return &exitError{exitUsage, err}
 	}
 	name := "/openapi.json"
 	if c.YAML {
@@ -41,7 +39,7 @@ func (c *openapiExportCommand) Run(ctx context.Context, p *process) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
 	defer cancel()
-	target := strings.TrimSuffix(base.String(), "/") + name + "?v=" + c.Version
+	target := base + name + "?v=" + c.Version
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return &exitError{exitUsage, err}
@@ -49,13 +47,9 @@ func (c *openapiExportCommand) Run(ctx context.Context, p *process) error {
 	if err := c.authorize(p, req); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	client, err := c.client()
+	resp, err := c.do(context.WithoutCancel(ctx), req, c.URL)
 	if err != nil {
-		return &exitError{exitUsage, err}
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return noAnswer(context.WithoutCancel(ctx), c.URL, err)
+		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is lost with it
 	if resp.StatusCode != http.StatusOK {

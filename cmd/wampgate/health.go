@@ -40,13 +40,9 @@ func (c *healthCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	client, err := c.client()
+	resp, err := c.do(context.WithoutCancel(ctx), req, c.URL)
 	if err != nil {
-		return &exitError{exitUsage, err}
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return noAnswer(context.WithoutCancel(ctx), c.URL, err)
+		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is lost with it
 	if resp.StatusCode != http.StatusOK {

@@ -54,6 +54,20 @@ func (t *trust) client() (*http.Client, error) {
 	return client, nil
 }
 
+// do makes a request to a gateway. The error is for the user; if it came because
+// ctx ended, that is what it says.
+func (t *trust) do(ctx context.Context, r *http.Request, gateway string) (*http.Response, error) {
+	client, err := t.client()
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	resp, err := client.Do(r) //nolint:gosec // the user says which gateway
+	if err != nil {
+		return nil, noAnswer(ctx, gateway, err)
+	}
+	return resp, nil
+}
+
 // A login says who a command is, and is flags. None of them holds a secret:
 // others on the machine see the command line.
 type login struct {
