@@ -28,9 +28,6 @@ const (
 	DeadLettered State = "dead_lettered" // too many attempts failed
 )
 
-// Final reports whether nothing more will happen to a call.
-func (s State) Final() bool { return s != Scheduled && s != Accepted && s != Running }
-
 // A name is what tells calls apart.
 type name struct {
 	Realm wamp.URI `json:"realm"`
@@ -47,7 +44,6 @@ type record struct {
 	Digest    string         `json:"digest"` // of what must not differ under the same id
 	Key       []byte         `json:"key,omitempty"`
 	Disclose  bool           `json:"disclose,omitempty"`
-	Custom    wamp.Dict      `json:"-"`
 	Passthru  *wamp.Passthru `json:"ppt,omitempty"`
 	Accepted  time.Time      `json:"accepted"`
 	Due       time.Time      `json:"due"`

@@ -307,7 +307,7 @@ func (s *Store) accept(a *arrival) {
 	if s.repeated(c, w, a) {
 		return
 	}
-	why, err := s.checkRoom(), error(nil)
+	why := s.checkRoom()
 	e, err := newEntry(kindCall, &c.record, a.payload)
 	switch {
 	case err != nil:

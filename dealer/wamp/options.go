@@ -54,17 +54,11 @@ func (c *codec) rareCallOption(key []byte, o *CallOptions) {
 // keepOption reads an option of persistent calls, and reports whether key is
 // one.
 func (c *codec) keepOption(key []byte, o *CallOptions) bool {
-	name := strings.TrimPrefix(string(key), "_")
-	switch name {
-	case "call_id", "async", "expiry", "delay", "not_before":
-	default:
-		return false
+	var k KeepOptions
+	if o.Keep != nil {
+		k = *o.Keep
 	}
-	k := o.Keep
-	if k == nil {
-		k = new(KeepOptions)
-	}
-	switch name {
+	switch strings.TrimPrefix(string(key), "_") {
 	case "call_id":
 		c.optionalString("Options.call_id", &k.CallID)
 	case "async":
@@ -75,9 +69,12 @@ func (c *codec) keepOption(key []byte, o *CallOptions) bool {
 		c.milliseconds("Options.delay", &k.Delay)
 	case "not_before":
 		c.milliseconds("Options.not_before", &k.NotBefore)
+	default:
+		return false
 	}
-	if *k != (KeepOptions{}) {
-		o.Keep = k
+	if k != (KeepOptions{}) {
+		kept := k // which alone is allocated
+		o.Keep = &kept
 	}
 	return true
 }
