@@ -44,8 +44,8 @@ func (c *callee) renew() bool {
 
 // expire ends a registration that was not renewed.
 func (c *callee) expire() {
-	c.gateway.cfg.Log.Info("the lease of a webhook has ended", "registration", c.id, "procedure", string(c.spec.Procedure), "authid", c.owner.authid)
 	c.leave()
+	c.gateway.cfg.Log.Info("the lease of a webhook has ended", "registration", c.id, "procedure", string(c.spec.Procedure), "authid", c.owner.authid)
 }
 
 // renewRegistration answers PUT /registrations/{id}.
