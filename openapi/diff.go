@@ -124,8 +124,8 @@ func (d *differ) parameters(before, after *Document, a, b *Operation) {
 func counterpart(own, other *Operation, p *Parameter) *Parameter {
 	name := p.Name
 	if p.In == InPath {
-		i := slices.Index(pathNames(own.Path), name)
-		names := pathNames(other.Path)
+		i := slices.Index(own.PathNames(), name)
+		names := other.PathNames()
 		if i < 0 || i >= len(names) {
 			return nil
 		}
@@ -138,18 +138,6 @@ func counterpart(own, other *Operation, p *Parameter) *Parameter {
 		return nil
 	}
 	return &other.Parameters[i]
-}
-
-// pathNames returns the names of a template's parameters.
-func pathNames(path string) (names []string) {
-	for {
-		_, after, opened := strings.Cut(path, "{")
-		name, rest, closed := strings.Cut(after, "}")
-		if !opened || !closed {
-			return names
-		}
-		names, path = append(names, name), rest
-	}
 }
 
 func (d *differ) bodies(before, after *Document, a, b *Operation) {

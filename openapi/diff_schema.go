@@ -3,6 +3,7 @@ package openapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -195,6 +196,7 @@ func (d *schemaDiffer) limits(at string, a, b map[string]any) {
 	}
 }
 
+// rational returns a number in a schema; false if it is none, or too long.
 func rational(v any) (*big.Rat, bool) {
 	n, ok := v.(json.Number)
 	if !ok || len(n) > 100 {
@@ -208,7 +210,7 @@ func (d *schemaDiffer) properties(at string, a, b map[string]any, depth int) {
 	before, _ := a["properties"].(map[string]any)
 	after, _ := b["properties"].(map[string]any)
 	closedA, closedB := a["additionalProperties"] == false, b["additionalProperties"] == false
-	for _, name := range sortedKeys(before) {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
 		below := at + "/" + EscapeToken(name)
 		if v, ok := after[name]; ok {
 			d.compare(below, before[name], v, depth+1)
@@ -220,7 +222,7 @@ func (d *schemaDiffer) properties(at string, a, b map[string]any, depth int) {
 			d.note(false, below, "is described no longer")
 		}
 	}
-	for _, name := range sortedKeys(after) {
+	for _, name := range slices.Sorted(maps.Keys(after)) {
 		if _, ok := before[name]; !ok {
 			d.note(false, at+"/"+EscapeToken(name), "is new")
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -199,7 +200,7 @@ func (l *loader) elements(n node) []node {
 	}
 	all := make([]node, len(list))
 	for i, v := range list {
-		all[i] = node{v, join(n.at, itoa(i))}
+		all[i] = node{v, join(n.at, strconv.Itoa(i))}
 	}
 	return all
 }

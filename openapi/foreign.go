@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -149,7 +150,7 @@ func (f *foreign) held(how int, v any, at string) any {
 		}
 		all := make([]any, len(list))
 		for i := range list {
-			all[i] = f.schema(list[i], join(at, itoa(i)))
+			all[i] = f.schema(list[i], join(at, strconv.Itoa(i)))
 		}
 		return all
 	case holdsMap:
@@ -175,7 +176,7 @@ func closeTuple(in, out map[string]any) {
 	}
 	if rest, given := in["items"].(bool); given && !rest {
 		if _, given := out["maxItems"]; !given {
-			out["maxItems"] = json.Number(itoa(len(positions)))
+			out["maxItems"] = json.Number(strconv.Itoa(len(positions)))
 		}
 		out["items"] = map[string]any{}
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 )
 
-func itoa(i int) string { return strconv.Itoa(i) }
-
 // A walker goes through a document's tree: it finds references that lead
 // nowhere, and lifts schemas of OpenAPI 3.0 to the JSON Schema of 3.1.
 type walker struct {
@@ -51,7 +49,7 @@ func (w *walker) walk(v any, pointer string) {
 		}
 	case []any:
 		for i, child := range at {
-			w.walk(child, join(pointer, itoa(i)))
+			w.walk(child, join(pointer, strconv.Itoa(i)))
 		}
 	}
 }
@@ -65,7 +63,7 @@ func (w *walker) each(v any, pointer string) {
 		}
 	case []any:
 		for i, child := range at {
-			at[i] = w.schema(child, join(pointer, itoa(i)))
+			at[i] = w.schema(child, join(pointer, strconv.Itoa(i)))
 		}
 	}
 }
@@ -83,18 +81,12 @@ func (w *walker) schema(v any, pointer string) any {
 	w.reference(at, pointer)
 	for key, child := range at {
 		below := join(pointer, key)
-		switch key {
-		case "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames",
-			"unevaluatedItems", "unevaluatedProperties", "contentSchema", "additionalItems":
-			at[key] = w.schema(child, below)
-		case "allOf", "anyOf", "oneOf", "prefixItems", "properties", "patternProperties", "$defs", "definitions", "dependentSchemas":
+		_, list := child.([]any)
+		switch how := holding(key); {
+		case how == holdsList, how == holdsMap, key == "definitions", key == "items" && list: // the latter two of older drafts
 			w.each(child, below)
-		case "items":
-			if _, list := child.([]any); list {
-				w.each(child, below)
-			} else {
-				at[key] = w.schema(child, below)
-			}
+		case how == holdsOne, key == "additionalItems":
+			at[key] = w.schema(child, below)
 		}
 	}
 	if w.lift {

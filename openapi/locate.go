@@ -3,6 +3,7 @@ package openapi
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -62,7 +63,7 @@ func (l *jsonLocator) value(pointer string) bool {
 		}
 	case json.Delim('['):
 		for i := 0; l.decoder.More(); i++ {
-			if !l.value(join(pointer, itoa(i))) {
+			if !l.value(join(pointer, strconv.Itoa(i))) {
 				return false
 			}
 		}
@@ -98,7 +99,7 @@ func yamlChild(n ast.Node, token string) (key, value ast.Node) {
 		return yamlChild(at.Value, token)
 	case *ast.SequenceNode:
 		for i, v := range at.Values {
-			if itoa(i) == token {
+			if strconv.Itoa(i) == token {
 				return v, v
 			}
 		}

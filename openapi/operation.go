@@ -23,6 +23,19 @@ type Operation struct {
 	Call         Call
 }
 
+// PathNames returns the names of the parameters in the operation's path, in the
+// order in which they stand there.
+func (op *Operation) PathNames() (names []string) {
+	for path := op.Path; ; {
+		_, after, opened := strings.Cut(path, "{")
+		name, rest, closed := strings.Cut(after, "}")
+		if !opened || !closed {
+			return names
+		}
+		names, path = append(names, name), rest
+	}
+}
+
 // A Call says what an operation does.
 type Call struct {
 	Procedure wamp.URI

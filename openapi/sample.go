@@ -3,9 +3,11 @@ package openapi
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"regexp/syntax"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -68,7 +70,7 @@ func (s *Sampler) Content(pointer string) (any, bool) {
 		return example, true
 	}
 	examples, _ := content["examples"].(map[string]any)
-	for _, name := range sortedKeys(examples) {
+	for _, name := range slices.Sorted(maps.Keys(examples)) {
 		example, _ := s.follow(examples[name]).(map[string]any)
 		if v, ok := example["value"]; ok {
 			return v, true
@@ -176,10 +178,7 @@ func (s *Sampler) whole(schema map[string]any, depth int) map[string]any {
 	if s.left -= len(parts); len(parts) == 0 || depth > sampleDepth || s.left < 0 {
 		return schema
 	}
-	merged := map[string]any{}
-	for key, v := range schema {
-		merged[key] = v
-	}
+	merged := maps.Clone(schema)
 	for _, part := range parts {
 		if p, ok := s.follow(part).(map[string]any); ok {
 			mergeSchema(merged, s.whole(p, depth+1))
@@ -199,12 +198,8 @@ func mergeSchema(into, part map[string]any) {
 			a, _ := before.(map[string]any)
 			b, _ := v.(map[string]any)
 			all := map[string]any{}
-			for name, v := range a {
-				all[name] = v
-			}
-			for name, v := range b {
-				all[name] = v
-			}
+			maps.Copy(all, a)
+			maps.Copy(all, b)
 			into[key] = all
 		case key == "required":
 			a, _ := before.([]any)
@@ -222,7 +217,7 @@ func (s *Sampler) object(schema map[string]any, depth int) any {
 	if s.request {
 		hidden = "readOnly"
 	}
-	for _, name := range sortedKeys(properties) {
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		property, _ := s.follow(properties[name]).(map[string]any)
 		must := slices.Contains(required, any(name))
 		if truth(property[hidden]) || !must && (s.minimal || depth >= optionalDepth) {
@@ -237,10 +232,10 @@ func (s *Sampler) object(schema map[string]any, depth int) any {
 		}
 	}
 	for i := 0; len(value) < wholeNumber(schema["minProperties"]) && i < len(properties)+8; i++ {
-		if names := sortedKeys(properties); i < len(names) {
+		if names := slices.Sorted(maps.Keys(properties)); i < len(names) {
 			value[names[i]] = s.value(properties[names[i]], depth+1)
 		} else {
-			value["member"+itoa(i)] = s.other(schema, depth)
+			value["member"+strconv.Itoa(i)] = s.other(schema, depth)
 		}
 	}
 	return value
@@ -356,26 +351,19 @@ func pleasant(class []rune) rune {
 // sampleNumber makes a number within bounds.
 func sampleNumber(schema map[string]any, whole bool) any {
 	v := big.NewRat(1, 1)
-	bound := func(key string) (*big.Rat, bool) {
-		n, ok := schema[key].(json.Number)
-		if !ok || len(n) > 100 {
-			return nil, false
-		}
-		return new(big.Rat).SetString(n.String())
-	}
 	step := big.NewRat(1, 1)
-	if of, ok := bound("multipleOf"); ok && of.Sign() > 0 {
+	if of, ok := rational(schema["multipleOf"]); ok && of.Sign() > 0 {
 		step = of
 		v.Set(of)
 	}
 	beyond := func(v, least *big.Rat, strict bool) bool { return v.Cmp(least) < 0 || strict && v.Cmp(least) == 0 }
 	for key, strict := range map[string]bool{"minimum": false, "exclusiveMinimum": true} {
-		if least, ok := bound(key); ok && beyond(v, least, strict) {
+		if least, ok := rational(schema[key]); ok && beyond(v, least, strict) {
 			v = upTo(least, step, strict)
 		}
 	}
 	for key, strict := range map[string]bool{"maximum": false, "exclusiveMaximum": true} {
-		most, ok := bound(key)
+		most, ok := rational(schema[key])
 		if !ok {
 			continue
 		}
@@ -401,14 +389,4 @@ func upTo(least, step *big.Rat, strict bool) *big.Rat {
 		v.Add(v, step)
 	}
 	return v
-}
-
-// sortedKeys returns the names of an object's members, in order.
-func sortedKeys(object map[string]any) []string {
-	names := make([]string, 0, len(object))
-	for name := range object {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 )
 
@@ -106,7 +107,7 @@ func (l *loader) parts(s *Shape, schema node, object map[string]any, depth int) 
 		parts, ok := object[key].([]any)
 		required := s.Required
 		for i, part := range parts {
-			l.collect(s, node{part, join(schema.at, key, itoa(i))}, depth+1)
+			l.collect(s, node{part, join(schema.at, key, strconv.Itoa(i))}, depth+1)
 		}
 		if ok && key != "allOf" {
 			s.Required = required // one of the parts need not be the one that holds

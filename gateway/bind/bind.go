@@ -9,8 +9,8 @@ package bind
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -53,15 +53,7 @@ type Binding struct {
 
 // New returns the binding of an operation, which it keeps.
 func New(op *openapi.Operation) *Binding {
-	b := &Binding{op: op, explicit: op.Call.Explicit()}
-	for rest := op.Path; ; {
-		_, after, opened := strings.Cut(rest, "{")
-		name, next, closed := strings.Cut(after, "}")
-		if !opened || !closed {
-			return b
-		}
-		b.path, rest = append(b.path, name), next
-	}
+	return &Binding{op: op, path: op.PathNames(), explicit: op.Call.Explicit()}
 }
 
 // Payload returns the arguments of a call. values are those of the operation's
@@ -243,7 +235,7 @@ func child(s wamp.Serializer, v []byte, token string) ([]byte, bool) {
 	case wamp.KindList:
 		i := 0
 		for e, err := range s.Elements(v) {
-			if err == nil && fmt.Sprint(i) == token {
+			if err == nil && strconv.Itoa(i) == token {
 				return e, true
 			}
 			i++
