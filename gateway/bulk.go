@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -172,7 +173,7 @@ func (b *bulk) answer(ctx context.Context, i int, line []byte) {
 		}
 		p := b.gateway.problemFor(err, rec)
 		rec.failed(p.Status, err)
-		text = append(itoaTo(append(head, `"status":`...), p.Status), `,"problem":`...)
+		text = append(strconv.AppendInt(append(head, `"status":`...), int64(p.Status), 10), `,"problem":`...)
 		text = append(appendCompact(text, p.AppendJSON(nil)), '}')
 	}
 	b.send(append(text, '\n'))
@@ -183,7 +184,7 @@ func (o *callObject) head(i int) []byte {
 	if o.id != nil {
 		return append(append([]byte(`{"id":`), o.id...), ',')
 	}
-	return append(itoaTo([]byte(`{"line":`), i+1), ',')
+	return append(strconv.AppendInt([]byte(`{"line":`), int64(i+1), 10), ',')
 }
 
 // call makes one call and returns head with its result. The error is a problem,
@@ -218,7 +219,7 @@ func (b *bulk) call(ctx context.Context, rec *record, head []byte) ([]byte, erro
 	if err := g.checkResult(ctx, c, q, e); err != nil {
 		return nil, err
 	}
-	text, err := appendArguments(itoaTo(append(head, `"status":`...), http.StatusOK), e.payload)
+	text, err := appendArguments(strconv.AppendInt(append(head, `"status":`...), http.StatusOK, 10), e.payload)
 	if err != nil {
 		return nil, badResult(err)
 	}

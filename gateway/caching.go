@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -23,7 +24,7 @@ func (q *request) keepable(h http.Header, body []byte) (unchanged bool) {
 		scope = "public"
 	}
 	h.Set("ETag", tag)
-	h.Set("Cache-Control", scope+", max-age="+itoa(int64(q.keep/time.Second)))
+	h.Set("Cache-Control", scope+", max-age="+strconv.FormatInt(int64(q.keep/time.Second), 10))
 	h.Add("Vary", "Accept, Authorization")
 	return holdsTag(q.tags, tag)
 }

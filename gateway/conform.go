@@ -170,10 +170,16 @@ func (g *Gateway) checkResult(ctx context.Context, c *call, q *request, e event)
 	}
 	g.cfg.Log.LogAttrs(ctx, slog.LevelWarn, what+" is not as the procedure describes it", slog.String("id", c.id),
 		slog.String("procedure", string(c.procedure)), slog.String("pointer", wrong[0].Pointer), slog.String("fault", wrong[0].Detail))
-	if g.cfg.Results != AnswersEnforced {
+	return misfit(g.cfg.Results, "the "+what+" is not as the procedure describes it")
+}
+
+// misfit returns the problem of an answer that is not as it is described, 502;
+// nil if that is not enforced.
+func misfit(checked AnswerCheck, detail string) error {
+	if checked != AnswersEnforced {
 		return nil
 	}
-	p := problem.New(http.StatusBadGateway, wamp.ErrInvalidPayload, "the "+what+" is not as the procedure describes it")
+	p := problem.New(http.StatusBadGateway, wamp.ErrInvalidPayload, detail)
 	p.Source = problem.Callee
 	return p
 }
@@ -200,6 +206,11 @@ func resultTree(p wamp.Payload, responds bool) (any, error) {
 	if shape == resultNone {
 		return nil, nil //nolint:nilnil // null
 	}
+	return shapeTree(p, shape, value)
+}
+
+// shapeTree is resultTree for one whose shape is known.
+func shapeTree(p wamp.Payload, shape shape, value []byte) (any, error) {
 	text, err := encodeResult(p, shape, value, wamp.JSON)
 	if err != nil {
 		return nil, badResult(err)

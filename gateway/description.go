@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -160,7 +161,7 @@ func (x *description) warn(h http.Header, uri wamp.URI) {
 	}
 	page := "<" + procedurePath(uri) + ">"
 	if !x.deprecated.IsZero() {
-		h.Set("Deprecation", "@"+itoa(x.deprecated.Unix()))
+		h.Set("Deprecation", "@"+strconv.FormatInt(x.deprecated.Unix(), 10))
 		h.Add("Link", page+`; rel="deprecation"; type="application/json"`)
 	}
 	if !x.sunset.IsZero() {

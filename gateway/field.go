@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/problem"
+	"github.com/wampgate/wampgate/openapi"
 )
 
 // A fieldType is what the schema of a procedure wants a form field to be, or a
@@ -87,7 +87,7 @@ func convert(types map[string]fieldType, name, value string) ([]byte, error) {
 		return text, nil
 	}
 	p := badBody(fmt.Sprintf("the field %s must be of type %s", quoteShort(name), t.name))
-	p.Errors = []problem.Violation{{Pointer: "/kwargs/" + pointerToken(name), Detail: "must be of type " + t.name}}
+	p.Errors = []problem.Violation{{Pointer: "/kwargs/" + openapi.EscapeToken(name), Detail: "must be of type " + t.name}}
 	return nil, p
 }
 
@@ -114,13 +114,3 @@ func isType(name string, text []byte) bool {
 
 // maxNumber is how many characters a number in a form may have.
 const maxNumber = 64
-
-// pointerToken escapes a name for a JSON pointer (RFC 6901).
-func pointerToken(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
-
-// itoaTo appends a number.
-func itoaTo(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
-
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -204,13 +204,9 @@ func (g *Gateway) checkAnswer(c *call, q *request, e event) error {
 		return err
 	}
 	schema := rt.checks.Answers[response.Content[i].Schema]
-	body, err := encodeResult(e.payload, shape, value, wamp.JSON)
+	tree, err := shapeTree(e.payload, shape, value)
 	if err != nil {
-		return badResult(err)
-	}
-	tree, err := bind.Tree(body)
-	if err != nil {
-		return badResult(err)
+		return err
 	}
 	wrong := schema.Check(tree)
 	if len(wrong) == 0 {
@@ -219,12 +215,7 @@ func (g *Gateway) checkAnswer(c *call, q *request, e event) error {
 	g.cfg.Log.Warn("answer is not as its document describes it",
 		slog.String("id", c.id), slog.String("procedure", string(c.procedure)),
 		slog.String("operation", rt.Method+" "+rt.Path), slog.String("pointer", wrong[0].Pointer), slog.String("fault", wrong[0].Detail))
-	if rt.answers != AnswersEnforced {
-		return nil
-	}
-	p := problem.New(http.StatusBadGateway, wamp.ErrInvalidPayload, "the callee's answer is not as its document describes it")
-	p.Source = problem.Callee
-	return p
+	return misfit(rt.answers, "the callee's answer is not as its document describes it")
 }
 
 // statusOf returns the status that a document gives an error: that of the URI,
