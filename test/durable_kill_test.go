@@ -149,8 +149,7 @@ func TestKills(t *testing.T) {
 	}
 	for range kills {
 		pauseFor(time.Duration(200+rand.IntN(400)) * time.Millisecond)
-		s.g.kill(t)
-		s.g.start(t)
+		s.g.restart(t)
 	}
 	close(s.stop)
 	callers.Wait()

@@ -5,12 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"os/exec"
-	"regexp"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -218,97 +213,33 @@ func (p *wampPeer) register(ctx context.Context, options map[string]any, procedu
 // A durableGateway is a gateway with a data directory that can be killed and
 // started again under the same address.
 type durableGateway struct {
+	*gateway  // the process of now
 	addr, dir string
-	args      []string
-	cmd       *exec.Cmd
-	lines     *lockedLines
 }
 
-// lockedLines keeps what a process prints.
-type lockedLines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedLines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lockedLines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// freeAddr returns an address of this machine that nobody listens on now.
-func freeAddr(t *testing.T) string {
+func startDurable(t *testing.T, dir string) *durableGateway {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // it was never used
-	return l.Addr().String()
-}
-
-func startDurable(t *testing.T, dir string, args ...string) *durableGateway {
-	t.Helper()
-	g := &durableGateway{addr: freeAddr(t), dir: dir, args: args}
-	g.start(t)
-	t.Cleanup(func() {
-		if g.cmd != nil {
-			g.kill(t)
-		}
-		if t.Failed() {
-			t.Logf("the gateway said: %s", g.lines)
-		}
-	})
+	g := &durableGateway{dir: dir}
+	g.start(t, "127.0.0.1:0")
+	g.addr = g.gateway.addr
 	return g
 }
 
 // start runs the gateway and waits until it can be reached.
-func (g *durableGateway) start(t *testing.T) {
+func (g *durableGateway) start(t *testing.T, listen string) {
 	t.Helper()
-	args := append([]string{"serve", "--anonymous", "--listen=" + g.addr, "--admin-listen=", "--data-dir=" + g.dir, "--rate=0"}, g.args...)
-	g.cmd = exec.Command(binary(t), args...)
-	g.lines = new(lockedLines)
-	g.cmd.Stdout, g.cmd.Stderr = g.lines, g.lines
-	if err := g.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	started := regexp.MustCompile(`(?m)^wampgate .*realm=`)
-	for deadline := time.Now().Add(patience); !started.MatchString(g.lines.String()); {
-		if time.Now().After(deadline) {
-			t.Fatalf("the gateway does not start: %s", g.lines)
-		}
-		pauseFor(5 * time.Millisecond)
-	}
+	g.gateway = startCommand(t, nil, []string{"serve", "--anonymous"}, "--listen="+listen, "--data-dir="+g.dir, "--rate=0")
+}
+
+// restart kills the gateway, and runs it again.
+func (g *durableGateway) restart(t *testing.T) {
+	t.Helper()
+	g.kill()
+	g.start(t, g.addr)
 }
 
 // pauseFor lets time pass between two looks at a process of its own.
 func pauseFor(d time.Duration) { <-time.After(d) }
-
-// kill ends the gateway at once.
-func (g *durableGateway) kill(t *testing.T) {
-	t.Helper()
-	_ = g.cmd.Process.Kill()
-	_ = g.cmd.Wait() // it was killed
-	g.cmd = nil
-}
-
-// stop ends the gateway in good order.
-func (g *durableGateway) stop(t *testing.T) {
-	t.Helper()
-	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.cmd.Wait(); err != nil {
-		t.Errorf("the gateway ended with %v: %s", err, g.lines)
-	}
-	g.cmd = nil
-}
 
 func (g *durableGateway) join(t *testing.T, serve func(invocation) ([]any, bool)) *wampPeer {
 	t.Helper()

@@ -3,7 +3,6 @@ package test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -70,8 +69,7 @@ func TestPersistentCall(t *testing.T) {
 	if a := mustCall(ctx, t, caller, nil, "wampgate.call.wait", "limited"); a.uri != "wamp.error.canceled" { // now it is written down
 		t.Errorf("canceled: %+v", a)
 	}
-	g.kill(t)
-	g.start(t)
+	g.restart(t)
 	callee, caller = g.join(t, echo(seen)), g.join(t, nil)
 	if err := callee.register(ctx, nil, "test.absent"); err != nil {
 		t.Fatal(err)
@@ -108,7 +106,9 @@ func TestPersistentCall(t *testing.T) {
 	if a := mustCall(ctx, t, caller, nil, "wampgate.call.list"); len(element[[]any](a.args, 0)) != 6 {
 		t.Errorf("list: %+v", a)
 	}
-	g.stop(t)
+	if err := g.stop(); err != nil {
+		t.Errorf("the gateway ended with %v", err)
+	}
 }
 
 // TestDeadLetters gives calls up that kill their callees, and tries one again.
@@ -180,8 +180,7 @@ func TestCalleeAway(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	pauseFor(away / 2)
-	g.kill(t)
-	g.start(t)
+	g.restart(t)
 	pauseFor(away / 2)
 	callee, caller = g.join(t, echo(seen)), g.join(t, nil)
 	if err := callee.register(ctx, nil, "test.away"); err != nil {
@@ -195,26 +194,11 @@ func TestCalleeAway(t *testing.T) {
 // ask sends a request and returns status, Location and body.
 func (g *durableGateway) ask(ctx context.Context, t *testing.T, method, path, body string, headers ...string) (status int, at, answer string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+g.addr+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
 	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
+		headers = append(headers, "Content-Type", "application/json")
 	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header.Get("Location"), strings.TrimSpace(string(b))
+	a := g.send(ctx, t, method, path, strings.NewReader(body), headers...)
+	return a.status, a.header.Get("Location"), strings.TrimSpace(a.body)
 }
 
 // TestPersistentOverHTTP makes persistent calls with HTTP, and asks for them
@@ -252,8 +236,7 @@ func TestPersistentOverHTTP(t *testing.T) {
 	status, _, answer = g.ask(ctx, t, "POST", "/call/test.absent?trust=persistent&timeout=50ms", `["z"]`, "Idempotency-Key", "z")
 	want(status, answer, http.StatusGatewayTimeout, "wamp.error.timeout")
 
-	g.kill(t)
-	g.start(t)
+	g.restart(t)
 	status, _, answer = g.ask(ctx, t, "GET", doomed+"?wait=5s", "")
 	want(status, answer, http.StatusOK, `"state":"canceled"`)
 	status, _, answer = g.ask(ctx, t, "GET", later+"/result", "")
@@ -278,5 +261,7 @@ func TestPersistentOverHTTP(t *testing.T) {
 	want(status, answer, http.StatusBadRequest, "one result")
 	status, _, answer = g.ask(ctx, t, "POST", "/call/test.absent?trust=transactional", `[1]`)
 	want(status, answer, http.StatusBadRequest, "not available")
-	g.stop(t)
+	if err := g.stop(); err != nil {
+		t.Errorf("the gateway ended with %v", err)
+	}
 }

@@ -29,11 +29,12 @@ type gateway struct {
 	read  sync.WaitGroup
 	exit  chan struct{} // closed when the process has ended
 	err   error         // how it ended; set before exit is closed
+	dead  bool          // kill ended it
 }
 
 // start runs "wampgate dev" on free ports, with args added, until the test
 // ends. It fails the test when the process ends in any other way than a clean
-// stop.
+// stop, unless the test kills it.
 func start(t *testing.T, args ...string) *gateway {
 	t.Helper()
 	return startCommand(t, nil, []string{"dev"}, args...)
@@ -121,9 +122,16 @@ func (g *gateway) stop() error {
 	return g.err
 }
 
+// kill ends the gateway at once.
+func (g *gateway) kill() {
+	g.dead = true
+	_ = g.cmd.Process.Kill()
+	<-g.exit
+}
+
 func (g *gateway) cleanup(t *testing.T) {
 	t.Helper()
-	if err := g.stop(); err != nil {
+	if err := g.stop(); err != nil && !g.dead {
 		t.Errorf("wampgate ended with %v", err)
 	}
 	if t.Failed() {
