@@ -3,7 +3,6 @@ package test
 import (
 	"context"
 	"encoding/base64"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -41,31 +40,19 @@ func (f forwarder) RoundTrip(r *http.Request) (*http.Response, error) {
 // callOnce calls over HTTP, and returns the status and when to try again.
 func (g *gateway) callOnce(ctx context.Context, t *testing.T, client *http.Client, authorization, query string) (status int, retryAfter string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url("/call/test.nothing"+query), strings.NewReader("[]"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
+	var headers []string
 	if authorization != "" {
-		req.Header.Set("Authorization", authorization)
+		headers = []string{"Authorization", authorization}
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp.StatusCode == http.StatusTooManyRequests {
+	a := g.callNothing(ctx, t, client, query, headers...)
+	if a.status == http.StatusTooManyRequests {
 		for _, want := range []string{`"error":"gateway.error.rate_limited"`, `"retry":"safe"`, `http-problem-types#quota-exceeded"`, `"violated-policies":["procedure"]`} {
-			if !strings.Contains(string(body), want) {
-				t.Errorf("the problem lacks %s: %s", want, body)
+			if !strings.Contains(a.body, want) {
+				t.Errorf("the problem lacks %s: %s", want, a.body)
 			}
 		}
 	}
-	return resp.StatusCode, resp.Header.Get("Retry-After")
+	return a.status, a.header.Get("Retry-After")
 }
 
 // callAs calls over WebSocket so many times and returns the errors.

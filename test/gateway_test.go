@@ -234,6 +234,13 @@ func newTransport(protocol string) *http.Transport {
 
 // fetch sends a request on a connection of its own and returns the answer.
 func fetch(ctx context.Context, protocol, method, url string, body io.Reader, headers ...string) (answer, error) {
+	transport := newTransport(protocol)
+	defer transport.CloseIdleConnections()
+	return fetchOver(ctx, &http.Client{Transport: transport}, method, url, body, headers...)
+}
+
+// fetchOver sends a request with a client and returns the answer.
+func fetchOver(ctx context.Context, client *http.Client, method, url string, body io.Reader, headers ...string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return answer{}, err
@@ -241,9 +248,7 @@ func fetch(ctx context.Context, protocol, method, url string, body io.Reader, he
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	transport := newTransport(protocol)
-	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -33,22 +32,21 @@ func clientAt(t *testing.T, from string) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
+// callNothing calls a procedure that nobody has registered, over HTTP.
+func (g *gateway) callNothing(ctx context.Context, t *testing.T, client *http.Client, query string, headers ...string) answer {
+	t.Helper()
+	headers = append(headers, "Content-Type", "application/json")
+	a, err := fetchOver(ctx, client, http.MethodPost, g.url("/call/test.nothing"+query), strings.NewReader("[]"), headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // statusOf calls over HTTP and returns the status.
 func (g *gateway) statusOf(ctx context.Context, t *testing.T, client *http.Client, field, value string) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url("/call/test.nothing"), strings.NewReader("[]"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set(field, value)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode
+	return g.callNothing(ctx, t, client, "", field, value).status
 }
 
 // ticketFrom logs in with a ticket and returns the text of the ABORT, nothing
