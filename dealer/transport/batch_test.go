@@ -129,9 +129,14 @@ func TestBatch(t *testing.T) {
 				c.wantBatch(`[68, "*", "*", "*"]`, `[68, "*", "*", "*", ["two"]]`, `[68, "*", "*", "*"]`,
 					`[68, "*", "*", "*", ["four"]]`, `[68, "*", "*", "*", ["five"]]`)
 			}
-			c.sendBatch(`[6, {}, "wamp.close.normal"]`, wamptest.Hello, `[48, 1, {}, "com.example.none"]`)
-			c.wantBatch(`[6, {}, "wamp.close.goodbye_and_out"]`, `[2, "*", "*"]`) // WELCOME does not wait
-			c.wantBatch(`[8, 48, 1, {}, "wamp.error.no_such_procedure", "*"]`)
+
+			// To this one nobody else writes, who could still be at it.
+			alone := dialBatch(t, s, serializer)
+			alone.sendBatch(wamptest.Hello)
+			alone.wantBatch(`[2, "*", "*"]`)
+			alone.sendBatch(`[6, {}, "wamp.close.normal"]`, wamptest.Hello, `[48, 1, {}, "com.example.none"]`)
+			alone.wantBatch(`[6, {}, "wamp.close.goodbye_and_out"]`, `[2, "*", "*"]`) // WELCOME does not wait
+			alone.wantBatch(`[8, 48, 1, {}, "wamp.error.no_such_procedure", "*"]`)
 		})
 	}
 }
