@@ -38,7 +38,7 @@ func parseDuration(s string) (time.Duration, error) {
 	if err != nil || d < 0 || strings.HasPrefix(s, "+") {
 		return 0, errDuration
 	}
-	if d > 0 {
+	if strings.ContainsAny(s, "123456789") { // Go has fractions of a nanosecond as 0
 		d = max(d, time.Millisecond)
 	}
 	return d, nil

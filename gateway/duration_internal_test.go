@@ -19,6 +19,9 @@ func TestParseDuration(t *testing.T) {
 		{"1h2m3s", time.Hour + 2*time.Minute + 3*time.Second},
 		{"500ms", 500 * time.Millisecond},
 		{"1ns", time.Millisecond},
+		{".1ns", time.Millisecond},
+		{"PT0.00000001S", time.Millisecond},
+		{"PT0.000000000S", 0},
 		{"0s", 0},
 		{"PT5S", 5 * time.Second},
 		{"PT0.25S", 250 * time.Millisecond},
@@ -96,7 +99,7 @@ func TestParseGRPCTimeout(t *testing.T) {
 // FuzzDuration holds that an accepted duration is not negative, is zero only
 // if it has no digit but 0, and means the same when it is written by Go.
 func FuzzDuration(f *testing.F) {
-	for _, seed := range []string{"1500", "1.5s", "PT1H2.5S", "0", "PT", "1h1h", "9999999999", "-0s", ".5s", "2540400h"} {
+	for _, seed := range []string{"1500", "1.5s", "PT1H2.5S", "0", "PT", "1h1h", "9999999999", "-0s", ".5s", ".1ns", "2540400h"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
