@@ -18,6 +18,7 @@ roles:
     permissions:
       - {uri: test., match: prefix, allow: [call, register]}
       - {uri: wamp., match: prefix, allow: [meta, admin]}
+      - {uri: wampgate.call., match: prefix, allow: call}
 principals:
   salted: {role: user, wampcra-key: {key: {file: cra.key}, salt: the salt, iterations: 1000, keylen: 32}}
   crispin: {role: user, wampcra: {file: secret}}
@@ -110,7 +111,7 @@ func startOperators(t *testing.T) *operator {
 	g.write(t, "cra.key", derived)
 	config := g.write(t, "wampgate.yaml", operatorConfig)
 	cert, key := g.authority.issue(t, g.dir, 1, "server")
-	g.gateway = startCommand(t, nil, []string{"serve", "-c", config}, "--tls-cert="+cert, "--tls-key="+key)
+	g.gateway = startCommand(t, nil, []string{"serve", "-c", config}, "--tls-cert="+cert, "--tls-key="+key, "--data-dir="+filepath.Join(g.dir, "data"))
 	g.trust = g.authority.client(t)
 	return &operator{g, t, []string{"WAMPGATE_CA=" + g.authority.path}}
 }
@@ -166,6 +167,12 @@ func TestCommandsLogIn(t *testing.T) {
 	}
 	if out, code := o.run("call", "test.echo", "--user=tess", file, "1"); code != 0 || !strings.Contains(out, `{"args":[1]`) {
 		t.Errorf("call: %d, %s", code, out)
+	}
+	if out, code := o.run("calls", "ls", "--user=tess", file); code != 0 || !strings.HasPrefix(out, "CALL ") {
+		t.Errorf("calls: %d, %s", code, out)
+	}
+	if out, code := o.run("deadletters", "ls", "--user=tess", file); code != 4 || !strings.Contains(out, "not authorized") {
+		t.Errorf("deadletters without permission: %d, %s", code, out)
 	}
 	if out, code := o.run("kill", "--authid=tess", "--user=crispin", "--method=wampcra", file); code != 0 || !strings.Contains(out, "killed: ") {
 		t.Errorf("kill: %d, %s", code, out)

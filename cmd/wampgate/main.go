@@ -13,6 +13,8 @@
 //	wampgate procs                            list the procedures of a realm
 //	wampgate ps                               list the sessions of a realm
 //	wampgate kill 4711                        end a session
+//	wampgate calls ls                         list persistent calls; also show, cancel
+//	wampgate deadletters ls                   list those given up; also retry, discard
 //	wampgate health                           is the gateway alive
 //	wampgate hash-password                    what the configuration keeps of a password
 //	wampgate keygen ada.key                   a key pair for cryptosign

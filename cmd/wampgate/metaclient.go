@@ -84,8 +84,8 @@ type metaCall struct {
 	kwargs    wamp.Dict
 
 	result []any
-	next   any   // where a list goes on
-	err    error // the ERROR that answered it
+	next   any        // where a list goes on
+	err    *metaError // the ERROR that answered it
 }
 
 // A metaError is an ERROR of the router.
@@ -95,11 +95,20 @@ type metaError struct {
 }
 
 func (e *metaError) Error() string {
-	what := strings.ReplaceAll(strings.TrimPrefix(string(e.uri), "wamp.error."), "_", " ")
-	if e.text == "" {
+	what := strings.TrimPrefix(strings.TrimPrefix(string(e.uri), "wampgate.error."), "wamp.error.")
+	what = strings.ReplaceAll(what, "_", " ")
+	if e.text == "" || e.text == what {
 		return fmt.Sprintf("%s: %s", e.procedure, what)
 	}
 	return fmt.Sprintf("%s: %s\n  %s", e.procedure, what, e.text)
+}
+
+// code returns the exit code for the error.
+func (e *metaError) code() int {
+	if e.uri == wamp.ErrUnavailable {
+		return exitUnavailable
+	}
+	return exitRefused
 }
 
 // call makes one call.
@@ -109,7 +118,7 @@ func (c *metaClient) call(procedure wamp.URI, kwargs wamp.Dict, args ...any) (*m
 		return nil, err
 	}
 	if err := calls[0].err; err != nil {
-		return nil, &exitError{exitRefused, err}
+		return nil, &exitError{err.code(), err}
 	}
 	return calls[0], nil
 }
