@@ -14,10 +14,12 @@ const (
 
 // sweep ends what has expired and forgets outcomes that were kept long enough,
 // until the store is closed. Now and then it tries calls that wait for a
-// callee, should nobody have told of one.
+// callee, should nobody have told of one, and tells the log if some wait for
+// long.
 func (s *Store) sweep() {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
+	var l lag
 	for n := 1; ; n++ {
 		select {
 		case <-s.ctx.Done():
@@ -32,6 +34,9 @@ func (s *Store) sweep() {
 			}
 		}
 		s.unlock()
+		if n%unparkEvery == 0 {
+			s.watch(&l, time.Now())
+		}
 	}
 }
 
