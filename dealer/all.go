@@ -120,6 +120,7 @@ func (d *Dealer) finishAll(now time.Time, c *call) {
 		d.end(now, c)
 		return
 	}
+	d.stats.Ended[EndedByResult]++
 	g := c.gathering()
 	r := d.out.result(c.caller)
 	r.Request = c.id

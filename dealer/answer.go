@@ -25,11 +25,13 @@ func (d *Dealer) yield(now time.Time, s *session, m *wamp.Yield) error {
 		d.progress(now, c, m)
 		return nil
 	}
+	c.tally.result()
 	if to := c.sink(); to != nil {
 		d.end(now, c)
 		to.answered(d, now, m.Payload)
 		return nil
 	}
+	d.stats.Ended[EndedByResult]++
 	d.result(c, m)
 	d.end(now, c)
 	return nil
@@ -73,6 +75,7 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 		return err
 	}
 	if c.sink() != nil {
+		c.tally.error()
 		d.endInner(now, c, m.Error, m.Payload)
 		return nil
 	}
@@ -87,6 +90,12 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 	}
 	if c.receipt != receiptUnasked {
 		d.received(c)
+	}
+	c.tally.error()
+	if c.killing {
+		d.stats.Ended[EndedByCancel]++
+	} else {
+		d.stats.Ended[EndedByError]++
 	}
 	e := d.out.error(c.caller)
 	e.RequestType = wamp.TypeCall

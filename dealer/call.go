@@ -27,6 +27,7 @@ type call struct {
 	killing         bool // INTERRUPT "kill" was sent; only the callee's final answer counts
 
 	place  *place  // where it is counted; nil if it need not be
+	tally  *tally  // of its procedure; nil if that has none
 	queued *queued // what it waits with; nil once a callee has got it
 	kept   *kept   // what another callee could get it with; nil as a rule
 
@@ -66,6 +67,7 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 			return err
 		}
 	}
+	d.stats.Calls++
 	if m.Options.TrustLevel == trustPersistent {
 		d.persist(now, s, m)
 		return nil
@@ -271,7 +273,7 @@ func (d *Dealer) open(s *session, m *wamp.Call) *call {
 // INVOCATION whose id does not exceed the last. m is the first chunk.
 func (d *Dealer) assign(c *call, p *place, m *wamp.Call) {
 	callee := p.session
-	c.callee, c.registration = callee, p.registration.id
+	c.callee, c.registration, c.tally = callee, p.registration.id, p.registration.tally
 	c.details = d.details(c.caller, p, m)
 	callee.lastInvocation = callee.lastInvocation.Next()
 	c.invocation = callee.lastInvocation
@@ -307,6 +309,7 @@ func (d *Dealer) end(now time.Time, c *call) {
 		c.callee.awaited.remove(c)
 	}
 	d.deadlines.remove(c)
+	c.tally.end()
 	d.calls--
 	if c.open {
 		c.caller.late.add(now, c.id)

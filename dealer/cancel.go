@@ -106,6 +106,7 @@ func (c *call) interruptible() bool {
 // callerGone ends a call whose caller has left.
 func (d *Dealer) callerGone(now time.Time, c *call) {
 	d.interrupt(c, wamp.CancelKillNoWait, wamp.ErrCanceled)
+	d.stats.Ended[CallerGone]++
 	d.end(now, c)
 }
 
@@ -116,8 +117,11 @@ func (d *Dealer) calleeGone(now time.Time, c *call) {
 		d.endInner(now, c, wamp.ErrCanceled, textPayload("callee gone"))
 		return
 	}
-	if c.caller != c.callee {
-		c.vouch(d.fail(c.caller, c.id, refusal{wamp.ErrCanceled, "callee gone"}), true)
+	if c.caller == c.callee {
+		d.stats.Ended[CallerGone]++
+	} else {
+		d.stats.Ended[CalleeGone]++
+		c.vouch(d.failed(c.caller, c.id, refusal{wamp.ErrCanceled, "callee gone"}), true)
 	}
 	d.end(now, c)
 }

@@ -109,6 +109,10 @@ type Config struct {
 	// a shard group gathers. Default 4 MiB.
 	MaxGather int
 
+	// MaxCounted is how many procedures have their calls counted by
+	// themselves; see [Dealer.ProcedureStats]. Default 0: none are.
+	MaxCounted int
+
 	// Epoch is what the epochs of shard groups count up from. The time in
 	// milliseconds lets them grow over restarts, too.
 	Epoch uint64

@@ -98,6 +98,7 @@ func (d *Dealer) expire(now time.Time, c *call) {
 		text = "no callee was free within " + c.gap.String()
 	case c.expiry == wamp.ErrCanceled:
 		text = "no reaction to INTERRUPT within " + d.config.KillGrace.String()
+		d.stats.Ungraceful++
 	case c.expiry == wamp.ErrNetworkFailure:
 		text = "the callee did not acknowledge within " + d.config.AckTimeout.String()
 	}

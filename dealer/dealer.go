@@ -49,6 +49,9 @@ type Dealer struct {
 	keeper    *place             // gets persistent calls; nil if nobody keeps any
 	unused    []*call            // records for reuse
 
+	stats   Stats
+	tallies tallies
+
 	out outgoing
 }
 
@@ -63,6 +66,7 @@ func New(c Config) *Dealer {
 		sessions: make(map[wamp.ID]*session),
 		roles:    make(map[string]int),
 		epoch:    c.Epoch,
+		tallies:  tallies{limit: c.MaxCounted, each: make(map[tallyKey]*tally)},
 	}
 	d.self.dealer = d
 	return d

@@ -51,6 +51,7 @@ func (d *Dealer) denyCall(now time.Time, s *session, m *wamp.Call, why refusal) 
 	if err := s.accept(wamp.TypeCall, m.Request); err != nil {
 		return err
 	}
+	d.stats.Calls++
 	d.refuseCall(now, s, m, why)
 	return nil
 }

@@ -53,6 +53,7 @@ func (d *Dealer) own(now time.Time, s *session, m *wamp.Call) bool {
 		d.refuseCall(now, s, m, why)
 		return true
 	}
+	d.stats.Ended[EndedByResult]++
 	r := d.out.result(s)
 	r.Request = m.Request
 	r.Details.Acknowledged = m.Options.TrustLevel == trustAcknowledged // nobody had to receive it

@@ -363,6 +363,9 @@ func (w *world) check(t *rapid.T) {
 	if sessions != len(w.clients) || calls != w.waiting() {
 		t.Fatalf("Counts() = %d sessions, %d calls; %d clients wait for %d", sessions, calls, len(w.clients), w.waiting())
 	}
+	if s := w.dealer.Stats(); s.Calls-ended(s) != uint64(calls) {
+		t.Fatalf("Stats() = %+v, so that %d calls are in flight; there are %d", s, s.Calls-ended(s), calls)
+	}
 	if next, ok := w.dealer.NextDeadline(); ok && (calls == 0 || !next.After(w.now)) {
 		t.Fatalf("NextDeadline() = %v with %d calls at %v", next, calls, w.now)
 	}

@@ -15,6 +15,9 @@ type refusal struct {
 
 // refuse answers a request that caused nothing.
 func (d *Dealer) refuse(s *session, t wamp.MessageType, id wamp.ID, why refusal) *wamp.Error {
+	if t == wamp.TypeCall {
+		d.stats.Ended[outcomeOf(why.uri)]++
+	}
 	m := d.out.error(s)
 	m.RequestType = t
 	m.Request = id
@@ -26,6 +29,12 @@ func (d *Dealer) refuse(s *session, t wamp.MessageType, id wamp.ID, why refusal)
 
 // fail tells a caller that its call ended after a callee had got it.
 func (d *Dealer) fail(caller *session, id wamp.ID, why refusal) *wamp.Error {
+	d.stats.Ended[outcomeOf(why.uri)]++
+	return d.failed(caller, id, why)
+}
+
+// failed is fail for a call whose end was counted otherwise.
+func (d *Dealer) failed(caller *session, id wamp.ID, why refusal) *wamp.Error {
 	m := d.out.error(caller)
 	m.RequestType = wamp.TypeCall
 	m.Request = id

@@ -111,6 +111,7 @@ func (d *Dealer) newRegistration(now time.Time, m *wamp.Register) *registration 
 		r.group = d.newGroup(r, m.Options.Shard)
 	}
 	d.procedures.Set(r.match, string(r.procedure), r)
+	r.tally = d.tallies.of(r)
 	return r
 }
 
@@ -170,6 +171,7 @@ func (d *Dealer) removePlace(now time.Time, p *place) {
 	if len(r.places) == 0 {
 		d.procedures.Delete(r.match, string(r.procedure))
 		d.registrations.remove(r.id)
+		d.tallies.left(r.tally)
 		d.descriptions -= r.about.size()
 	}
 	if r.group != nil {

@@ -28,6 +28,7 @@ type registration struct {
 	queue         *queue // calls that wait for room; nil until one did
 	created       time.Time
 	about         *description // nil if nobody described it
+	tally         *tally       // where its calls are counted; nil if they are not
 
 	group *group // nil unless it is sharded
 }

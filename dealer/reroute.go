@@ -76,6 +76,7 @@ func (d *Dealer) passOn(now time.Time, c *call) {
 	if c.receipt == receiptAwaited {
 		d.stopAwaiting(c)
 	}
+	d.stats.PassedOn++
 	delete(c.callee.invocations, c.invocation)
 	c.place, c.rerouted, c.sent = nil, true, 0
 	d.assign(c, p, &k.call)

@@ -74,6 +74,7 @@ func (s *session) invocation(t wamp.MessageType, id wamp.ID) (*call, error) {
 	if id < 1 || id > s.lastInvocation {
 		return nil, violation("%s for INVOCATION %d, which was never sent", t, id)
 	}
+	s.dealer.stats.Late++
 	return nil, nil
 }
 

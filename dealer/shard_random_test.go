@@ -414,6 +414,9 @@ func (w *shardWorld) end(t *rapid.T) {
 	for _, id := range []wamp.ID{1, 2} {
 		w.see(t, w.dealer.Leave(w.now, id))
 	}
+	if s := w.dealer.Stats(); s.Calls != ended(s) {
+		t.Fatalf("Stats() = %+v: of %d calls %d have ended", s, s.Calls, ended(s))
+	}
 	sessions, registrations, calls := w.dealer.Counts()
 	groups, lines, handovers := w.dealer.Groups()
 	if sessions+registrations+calls+groups+lines+handovers > 0 {

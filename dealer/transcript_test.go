@@ -123,6 +123,9 @@ func (p *player) command(line string) error {
 	case "deadline":
 		p.printDeadline()
 		return nil
+	case "stats":
+		p.printStats()
+		return nil
 	}
 	return p.receive(word, rest)
 }
@@ -172,6 +175,8 @@ func (p *player) setOption(key, value string) (err error) {
 		p.config.MaxWaitingBytes, err = strconv.Atoi(value)
 	case "max_wait":
 		p.config.MaxWait, err = time.ParseDuration(value)
+	case "max_counted":
+		p.config.MaxCounted, err = strconv.Atoi(value)
 	case "max_gather":
 		p.config.MaxGather, err = strconv.Atoi(value)
 	case "handover":

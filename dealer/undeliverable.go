@@ -42,7 +42,8 @@ func (d *Dealer) Undeliverable(now time.Time, to wamp.ID, m wamp.Message, reason
 		d.undeliveredResult(now, s, m, why)
 	case *wamp.Error:
 		if m.RequestType == wamp.TypeCall && m.Origin == wamp.OriginCallee {
-			d.fail(s, m.Request, why)
+			d.stats.Undelivered++
+			d.failed(s, m.Request, why)
 		}
 	}
 	return d.out.deliveries[before:]
@@ -69,7 +70,8 @@ func (d *Dealer) undeliveredInvocation(now time.Time, c *call, why refusal) {
 // undeliveredResult deals with a RESULT that did not reach the caller.
 func (d *Dealer) undeliveredResult(now time.Time, s *session, m *wamp.Result, why refusal) {
 	if !m.Details.Progress {
-		e := d.fail(s, m.Request, why)
+		d.stats.Undelivered++
+		e := d.failed(s, m.Request, why)
 		if m.Details.Acknowledged {
 			vouch(e, true, true)
 		}

@@ -33,9 +33,20 @@ type Batch struct {
 	ended   []ended
 }
 
+// A part is what the receiver of a message is to its sender.
+type part uint8
+
+// The parts.
+const (
+	asCallee part = iota
+	asCaller
+	parts
+)
+
 // A wait is for a congested receiver, which sender should not overtake.
 type wait struct {
 	receiver *Session
+	part     part
 	limit    time.Duration
 }
 
@@ -93,6 +104,7 @@ func (w wait) drained(ctx context.Context, start time.Time) error {
 		return err
 	}
 	w.receiver.gaveUp.Store(true)
+	w.receiver.realm.outwaited[w.part].Add(1)
 	return nil
 }
 
@@ -106,7 +118,7 @@ func (b *Batch) mark(s *Session) {
 }
 
 // wait makes the batch congested if s is. The realm's lock is held.
-func (b *Batch) wait(s *Session, limit time.Duration) {
+func (b *Batch) wait(s *Session, part part, limit time.Duration) {
 	if !s.out.Congested() {
 		if s.gaveUp.Load() {
 			s.gaveUp.Store(false)
@@ -116,7 +128,8 @@ func (b *Batch) wait(s *Session, limit time.Duration) {
 	if limit == 0 || s.gaveUp.Load() || len(b.waits) > 0 && b.waits[len(b.waits)-1].receiver == s {
 		return
 	}
-	b.waits = append(b.waits, wait{s, limit})
+	b.waits = append(b.waits, wait{s, part, limit})
+	s.realm.counters.waits[part]++
 }
 
 // end notes that the outbox of s is to be closed. The realm's lock is held.

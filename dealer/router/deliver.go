@@ -69,7 +69,8 @@ func (r *realm) pushOnce(b *Batch, now time.Time, out []dealer.Delivery, from *S
 			r.received(b, now, s, d.Message)
 		}
 		if from != nil && from != s {
-			b.wait(s, r.patience(d.Message))
+			part, limit := r.patience(d.Message)
+			b.wait(s, part, limit)
 		}
 	}
 	return instead
@@ -103,24 +104,24 @@ func (r *realm) kill(b *Batch, s *Session, goodbye wamp.Message) {
 	r.counters.killed++
 }
 
-// patience returns how long the sender of m waits if the receiver is
-// congested. Whoever calls a slow callee waits for it; but a callee is not
+// patience returns what the receiver of m is to its sender, and how long that
+// one waits if the receiver is congested. Whoever calls a slow callee waits for it; but a callee is not
 // held up for long by a caller that does not read its answers, since its other
 // callers would wait as well.
-func (r *realm) patience(m wamp.Message) time.Duration {
+func (r *realm) patience(m wamp.Message) (part, time.Duration) {
 	switch m.(type) {
 	case *wamp.Invocation:
-		return r.router.config.StallLimit
+		return asCallee, r.router.config.StallLimit
 	case *wamp.Result, *wamp.Error:
-		return r.router.config.AnswerStallLimit
+		return asCaller, r.router.config.AnswerStallLimit
 	}
-	return 0
+	return asCaller, 0
 }
 
 // refused handles a message that the outbox of s did not take. It returns what
 // the dealer puts in its place.
 func (r *realm) refused(b *Batch, now time.Time, s *Session, m wamp.Message, err error) []dealer.Delivery {
-	r.counters.refused++
+	r.counters.refused[refusalOf(err)]++
 	reason, text := excuse(m, err)
 	if reason == "" {
 		r.cut(b, s, err)

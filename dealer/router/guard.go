@@ -48,11 +48,15 @@ func guessable(method string) bool {
 	return method != auth.Cryptosign && method != auth.TLS
 }
 
+// lockedOut is the cause of a denial that nobody's credentials were looked at
+// for.
+const lockedOut = "too many failures"
+
 func tooManyGuesses() auth.Outcome {
 	return auth.Outcome{Denial: &auth.Denial{
 		Reason: wamp.ErrAuthenticationDenied,
 		Text:   "too many wrong credentials came from your address or for this name; wait before you try again",
-		Cause:  "too many failures",
+		Cause:  lockedOut,
 	}}
 }
 

@@ -48,7 +48,7 @@ func (r *Router) Hello(ctx context.Context, hello *wamp.Hello, t TransportInfo, 
 		return Step{Abort: refusal(err)}
 	}
 	agent, _ := hello.Details.String("agent")
-	h := &Handshake{session: &Session{id: id, realm: realm, out: out, acknowledges: t.Acknowledges}, roles: roles, agent: agent, transport: t}
+	h := &Handshake{session: &Session{id: id, realm: realm, out: out, link: Link{t.Transport, t.Serializer}, acknowledges: t.Acknowledges}, roles: roles, agent: agent, transport: t}
 	peer := &auth.Peer{
 		Realm: realm.name, Session: id, Details: hello.Details, Addr: t.Peer,
 		Now: time.Now(), Ask: r.askProcedure,
@@ -99,7 +99,7 @@ func (h *Handshake) take(ctx context.Context, o auth.Outcome) Step {
 	}
 	r := h.session.realm.router
 	r.drop(h.session.id)
-	r.countDenied()
+	r.countDenied(h.attempt.Method, o.Denial)
 	h.audit(ctx, "denied", o.Denial.Cause)
 	return Step{Abort: NewAbort(o.Denial.Reason, o.Denial.Text)}
 }
@@ -154,13 +154,6 @@ func (r *Router) logRefused(ctx context.Context, hello *wamp.Hello, t TransportI
 func brief(s string) string {
 	const limit = 128
 	return s[:min(len(s), limit)]
-}
-
-// countDenied counts an authentication that failed.
-func (r *Router) countDenied() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.denied++
 }
 
 // askProcedure is the [auth.Ask] of this router.

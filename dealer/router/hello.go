@@ -21,6 +21,7 @@ const Anonymous = "anonymous"
 // A TransportInfo says how a peer is connected.
 type TransportInfo struct {
 	Peer       string // the other side's address, for logs
+	Transport  Transport
 	Serializer wamp.Serializer
 	TLS        *tls.ConnectionState // nil without TLS
 

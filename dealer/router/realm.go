@@ -21,7 +21,8 @@ type realm struct {
 	name   wamp.URI
 	router *Router
 
-	descriptions atomic.Uint64 // what the dealer says of them; written under the lock
+	descriptions atomic.Uint64        // what the dealer says of them; written under the lock
+	outwaited    [parts]atomic.Uint64 // waits for congested receivers that ended before these caught up
 
 	mu       sync.Mutex // guards the following fields
 	dealer   *dealer.Dealer
@@ -97,6 +98,7 @@ func (r *realm) enter(now time.Time, s *Session, roles wamp.Roles, agent string,
 	s.expireAt(now, s.expires)
 	r.sessions[s.id] = s
 	r.counters.joined++
+	r.counters.links.of(s.link).opened()
 	return nil
 }
 
@@ -135,7 +137,7 @@ func (r *realm) act(b *Batch, now time.Time, s *Session, m wamp.Message) error {
 	case *wamp.Call:
 		r.counters.calls++
 		// Who does not read answers must not ask for more of them.
-		b.wait(s, r.router.config.StallLimit)
+		b.wait(s, asCaller, r.router.config.StallLimit)
 	}
 	r.counters.messages++
 	out, err := r.dealer.Receive(now, s.id, m)
@@ -224,6 +226,7 @@ func (r *realm) forget(s *Session) {
 	}
 	s.state = stateLeft
 	s.batch = nil
+	r.counters.links.of(s.link).Sessions--
 	s.giveAllBack()
 	if s.expiry != nil {
 		s.expiry.Stop()

@@ -113,7 +113,7 @@ type Router struct {
 	ids     map[wamp.ID]struct{} // of the sessions of all realms
 	pending map[wamp.ID]struct{} // of those that are not open yet
 	keepers int                  // sessions that do not count
-	denied  uint64               // authentications
+	denied  map[Denial]uint64    // authentications
 	owners  map[owner]int        // how many sessions they have; empty without MaxSessionsEach
 	closing bool
 	empty   chan struct{} // closed when closing and no session is left
@@ -129,6 +129,7 @@ func New(c Config) *Router {
 		ids:     make(map[wamp.ID]struct{}),
 		pending: make(map[wamp.ID]struct{}),
 		owners:  make(map[owner]int),
+		denied:  make(map[Denial]uint64),
 		empty:   make(chan struct{}),
 	}
 	r.access.Store(&Access{Auth: r.config.Auth, Policy: c.Policy})

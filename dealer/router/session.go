@@ -18,6 +18,7 @@ type Session struct {
 	realm    *realm
 	identity wamp.Identity
 	out      Outbox
+	link     Link
 	local    bool
 	trusted  bool       // the router's own: may do everything
 	expires  time.Time  // when its credentials do; zero: never

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -25,6 +24,7 @@ type Handler struct {
 	config  Config
 	buffers bufferPool
 	inputs  inputPool
+	traffic traffics
 	serving sync.WaitGroup
 
 	mu       sync.Mutex // guards the following fields
@@ -32,11 +32,12 @@ type Handler struct {
 	refusing int // RawSocket clients that are told so
 	closing  bool
 	stats    Stats // without Conns
+	aborts   map[wamp.URI]uint64
 }
 
 // New returns a Handler.
 func New(c Config) *Handler {
-	return &Handler{config: c.withDefaults(), peers: make(map[*peer]struct{})}
+	return &Handler{config: c.withDefaults(), peers: make(map[*peer]struct{}), aborts: make(map[wamp.URI]uint64)}
 }
 
 // ServeHTTP upgrades a request. It returns after the handshake; the connection
@@ -78,7 +79,7 @@ func (h *Handler) nameOf(r *http.Request) string {
 
 // newPeer returns a peer that has no connection yet.
 func (h *Handler) newPeer(name string) *peer {
-	p := &peer{config: &h.config, name: name, batch: &router.Batch{}}
+	p := &peer{config: &h.config, name: name, batch: &router.Batch{}, aborted: h.countAbort}
 	p.heartbeat.peer = p
 	return p
 }
@@ -91,8 +92,8 @@ func (h *Handler) open(p *peer, conn net.Conn, f format) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.out = newOutbox(conn, f, &h.config, &h.buffers)
-	p.socket = newSocket(conn, p.batch.Flush, &h.inputs)
+	p.out = newOutbox(conn, f, &h.config, &h.buffers, &h.traffic)
+	p.socket = newSocket(conn, p.dry, &h.inputs)
 	p.reader = reader{socket: p.socket, limit: h.config.MaxFrame, buffers: &h.buffers, control: p.out.control, ponged: p.pong}
 	if h.closing {
 		p.out.Close(router.ErrShutdown)
@@ -179,34 +180,3 @@ func (h *Handler) closeAll(end func(*peer)) {
 
 // Conns returns how many connections are open.
 func (h *Handler) Conns() int { return h.Stats().Conns }
-
-// Stats are a Handler's counters since its start.
-type Stats struct {
-	Conns         int    // open now
-	Accepted      uint64 // connections
-	Refused       uint64 // for want of room
-	PingTimeouts  uint64 // connections given up for silence
-	WriteTimeouts uint64 // connections given up because they took no bytes
-}
-
-// Stats returns the counters.
-func (h *Handler) Stats() Stats {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	stats := h.stats
-	stats.Conns = len(h.peers)
-	return stats
-}
-
-// count counts a connection that has ended, for the reason its outbox was
-// closed with.
-func (h *Handler) count(reason error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case errors.Is(reason, errPingTimeout):
-		h.stats.PingTimeouts++
-	case errors.Is(reason, errWriteTimeout):
-		h.stats.WriteTimeouts++
-	}
-}

@@ -29,8 +29,10 @@ var (
 type outbox struct {
 	conn    net.Conn // below the frames
 	try     *tryWriter
-	chunk   int    // bytes of a write that waits
-	format  format // changed by the reader alone, with mu held and no session open
+	chunk   int      // bytes of a write that waits
+	format  format   // changed by the reader alone, with mu held and no session open
+	traffic *traffic // changed with format
+	all     *traffics
 	config  *Config
 	buffers *bufferPool
 
@@ -44,6 +46,7 @@ type outbox struct {
 	wake    sync.Cond  // signals handed and dead; L is &mu
 	queue   queue
 	size    int  // bytes pushed and not yet sent
+	pushed  int  // messages, since they were counted last
 	sending bool // somebody writes
 	again   bool // Flush was called meanwhile
 	waiters []waiter
@@ -65,8 +68,9 @@ type waiter struct {
 	reached chan struct{}
 }
 
-func newOutbox(conn net.Conn, f format, config *Config, buffers *bufferPool) *outbox {
-	o := &outbox{conn: conn, try: newTryWriter(conn), chunk: chunkOf(conn), format: f, config: config, buffers: buffers}
+func newOutbox(conn net.Conn, f format, config *Config, buffers *bufferPool, all *traffics) *outbox {
+	o := &outbox{conn: conn, try: newTryWriter(conn), chunk: chunkOf(conn), config: config, buffers: buffers, all: all}
+	o.setFormat(f)
 	o.open, o.stopWaiting = context.WithCancel(context.Background())
 	o.wake.L = &o.mu
 	return o
@@ -92,6 +96,7 @@ func (o *outbox) Push(m wamp.Message) error {
 	} else if err := o.pushFrame(m); err != nil {
 		return err
 	}
+	o.pushed++
 	o.grow(o.queue.size - before)
 	if r := receiptOf(m); r != (receipt{}) {
 		o.asked = r
@@ -103,7 +108,7 @@ func (o *outbox) Push(m wamp.Message) error {
 func (o *outbox) setFormat(f format) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.format = f
+	o.format, o.traffic = f, o.all.of(f.link())
 }
 
 func (o *outbox) pushFrame(m wamp.Message) error {

@@ -32,8 +32,11 @@ type peer struct {
 	session *router.Session   // nil if none is open
 	pending *router.Handshake // nil unless the peer has to answer a CHALLENGE
 	tls     *tls.ConnectionState
-	batch   *router.Batch // what this peer's messages led to; outlives the peer in its receivers' sessions
-	waiting atomic.Bool   // for others to read; nothing is read here meanwhile
+	aborted func(reason wamp.URI) // counts
+
+	messages int           // received since they were counted last
+	batch    *router.Batch // what this peer's messages led to; outlives the peer in its receivers' sessions
+	waiting  atomic.Bool   // for others to read; nothing is read here meanwhile
 }
 
 // An ending is how a connection ends, in terms of WebSocket. The zero ending
@@ -64,7 +67,7 @@ func (p *peer) serve() {
 		end = p.read()
 	}
 	p.heartbeat.stop()
-	p.batch.Flush()
+	p.dry()
 	if p.session != nil {
 		p.session.Leave()
 	}
@@ -76,6 +79,12 @@ func (p *peer) serve() {
 	p.reader.release()
 	p.socket.release()
 	p.out.stop()
+}
+
+// dry runs when all that was received has been handled.
+func (p *peer) dry() {
+	p.countReceived() // first, or who is answered could look before
+	p.batch.Flush()
 }
 
 // logEnd says why the connection ends. Operators should know of peers that are
@@ -175,6 +184,7 @@ func (p *peer) separate(separator byte) {
 
 // message handles one WAMP message.
 func (p *peer) message(message []byte) ending {
+	p.messages++
 	m, err := p.decoder.Decode(message)
 	if err != nil {
 		return p.violation(err.Error())
@@ -215,7 +225,8 @@ func (p *peer) hello(m wamp.Message) ending {
 	if !ok {
 		return p.violation(fmt.Sprintf("%v before HELLO", m.Type()))
 	}
-	info := router.TransportInfo{Peer: p.name, Serializer: p.out.format.serializer, TLS: p.tls, Acknowledges: p.pings()}
+	link := p.out.format.link()
+	info := router.TransportInfo{Peer: p.name, Transport: link.Transport, Serializer: link.Serializer, TLS: p.tls, Acknowledges: p.pings()}
 	ctx, done := p.patience()
 	defer done()
 	return p.advance(p.config.Router.Hello(ctx, hello, info, p.out))
@@ -310,12 +321,14 @@ func (p *peer) violation(text string) ending {
 	if p.session == nil {
 		return p.abort(router.NewAbort(wamp.ErrProtocolViolation, text))
 	}
+	p.aborted(wamp.ErrProtocolViolation)
 	p.session.Abort(p.batch, wamp.ErrProtocolViolation, text)
 	return ending{code: websocket.StatusProtocolError, reason: "protocol violation"}
 }
 
 // abort refuses a session.
 func (p *peer) abort(m *wamp.Abort) ending {
+	p.aborted(m.Reason)
 	if err := p.out.Push(m); err != nil {
 		return ending{code: websocket.StatusInternalError, reason: err.Error(), how: lost}
 	}

@@ -109,7 +109,7 @@ func (h *Handler) startRawSocket(conn net.Conn) {
 		return
 	}
 	h.keepAlive(conn)
-	h.open(p, conn, format{})
+	h.open(p, conn, newFormat(wamp.JSON, rawSocket, 0)) // until the handshake
 	go func() {
 		defer h.leave(p)
 		p.serveRawSocket()

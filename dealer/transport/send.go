@@ -65,6 +65,7 @@ func (o *outbox) Flush() {
 func (o *outbox) next() {
 	q, f := o.queue, o.format
 	o.queue = queue{}
+	o.countPushed()
 	if len(q.raw) == 0 && f.framing != batched {
 		o.out = q.wire
 		o.rest = q.wire.bytes
@@ -102,6 +103,7 @@ func (o *outbox) tryRest() bool {
 // written counts n bytes of rest as sent. o.mu is held.
 func (o *outbox) written(n int) {
 	o.rest = o.rest[n:]
+	o.traffic.bytesOut.Add(uint64(n)) //nolint:gosec // of a write
 	if len(o.rest) == 0 {
 		o.buffers.put(o.out)
 		o.out, o.rest = nil, nil

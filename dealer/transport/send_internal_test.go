@@ -66,7 +66,7 @@ func TestSlowOverTLS(t *testing.T) {
 				server, client, slow := tlsPair(t)
 				config := Config{}.withDefaults()
 				config.WriteTimeout = time.Minute
-				o := newOutbox(server, format{serializer: wamp.JSON, limit: 1 << 20}, &config, &bufferPool{})
+				o := newOutbox(server, format{serializer: wamp.JSON, limit: 1 << 20}, &config, &bufferPool{}, &traffics{})
 				message := bytes.Repeat([]byte("7"), 300<<10)
 				payload := wamp.Payload{Serializer: wamp.JSON, Args: append(append([]byte("["), message...), ']')}
 				if err := o.Push(&wamp.Result{Request: 1, Payload: payload}); err != nil {

@@ -37,6 +37,7 @@ type socket struct {
 	lazy     *lazyReader // nil where that cannot be
 	in       *input      // nil while there is no input
 	from, to int         // in[from:to] has not been taken
+	received int         // bytes, since they were counted last
 }
 
 func newSocket(conn net.Conn, dry func(), inputs *inputPool) *socket {
@@ -155,6 +156,7 @@ func (s *socket) wait(p []byte) (in *input, n int, err error) {
 	}
 	if n > 0 {
 		s.heard.Store(true)
+		s.received += n
 		return in, n, nil // an error will come again
 	}
 	return nil, 0, err
