@@ -23,6 +23,10 @@ type record struct {
 	wrote   bool  // the header has left
 	out     int64 // bytes of the answer's body
 
+	tally    *tally // where it is counted; nil if it is no request's
+	route    int    // under which it is counted
+	streamed bool   // counts.stream has been told
+
 	who authn.Principal // zero if nobody asked
 
 	// Of a call:
@@ -119,20 +123,22 @@ func (g *Gateway) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec, ok := g.records.Get().(*record)
 		if !ok {
-			rec = new(record)
+			rec = &record{tally: g.counts.tally()}
 		}
-		*rec = record{ResponseWriter: w, started: time.Now()}
+		*rec = record{ResponseWriter: w, started: time.Now(), tally: rec.tally}
 		defer func() { // also when the answer is cut off by a panic
-			g.log(r, rec)
-			*rec = record{}
+			took := time.Since(rec.started)
+			g.counts.request(r, rec, took)
+			g.log(r, rec, took)
+			*rec = record{tally: rec.tally}
 			g.records.Put(rec)
 		}()
 		next.ServeHTTP(rec, r)
 	})
 }
 
-// log writes the line for one request.
-func (g *Gateway) log(r *http.Request, rec *record) {
+// log writes the line for one request, or one call without one of its own.
+func (g *Gateway) log(r *http.Request, rec *record, took time.Duration) {
 	level := slog.LevelInfo
 	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		level = slog.LevelDebug // probes come every few seconds
@@ -141,7 +147,6 @@ func (g *Gateway) log(r *http.Request, rec *record) {
 	if !log.Enabled(r.Context(), level) {
 		return
 	}
-	took := time.Since(rec.started)
 	if rec.id == "" {
 		log.LogAttrs(r.Context(), level, "request",
 			slog.String("remote", g.remote(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),

@@ -30,6 +30,7 @@ type gate struct {
 	rate         float64                  // of limiter
 	burst        int
 	policy       []string // value of RateLimit-Policy
+	counts       *counts
 	log          *slog.Logger
 }
 
@@ -41,11 +42,11 @@ type limitKey struct {
 }
 
 // newGate returns nil if there is nothing to ask.
-func newGate(cfg *Config) *gate {
+func newGate(cfg *Config, c *counts) *gate {
 	if cfg.Authenticate == nil && cfg.Rate <= 0 {
 		return nil
 	}
-	t := &gate{authenticate: cfg.Authenticate, proxies: cfg.Proxies, log: cfg.Log}
+	t := &gate{authenticate: cfg.Authenticate, proxies: cfg.Proxies, log: cfg.Log, counts: c}
 	if cfg.Rate > 0 {
 		t.limiter, t.rate, t.burst = limit.New[limitKey](cfg.Rate, cfg.Burst, 0), cfg.Rate, cfg.Burst
 		window := strconv.Itoa(seconds(t.limiter.Window()))
@@ -74,7 +75,7 @@ func (g *Gateway) SetAdmission(authenticate func(r *http.Request) (authn.Princip
 	cfg := g.cfg
 	cfg.Authenticate, cfg.Rate, cfg.Burst = authenticate, rate, burst
 	cfg = cfg.withDefaults()
-	next, before := newGate(&cfg), g.gate.Load()
+	next, before := newGate(&cfg, g.counts), g.gate.Load()
 	if next != nil && before != nil && next.rate == before.rate && next.burst == before.burst {
 		next.limiter, next.policy = before.limiter, before.policy
 	}
@@ -133,6 +134,7 @@ func (t *gate) refuse(r *http.Request, err error) *problem.Problem {
 	if !ok {
 		f = &authn.Refusal{Status: http.StatusServiceUnavailable, Reason: authn.Unavailable, Detail: "who you are cannot be found out now"}
 	}
+	t.counts.credentials(f)
 	level := slog.LevelInfo
 	if f.Status == http.StatusServiceUnavailable {
 		level = slog.LevelWarn
@@ -175,7 +177,7 @@ func refusalURI(f *authn.Refusal) wamp.URI {
 // tooOften is the problem of somebody who calls more often than he may.
 func tooOften(wait time.Duration) *problem.Problem {
 	p := problem.New(http.StatusTooManyRequests, wamp.ErrRateLimited, "you call more often than you may; wait, and look at RateLimit-Policy").
-		Safe().RetryAfter(seconds(wait))
+		Because(limitError("rate")).Safe().RetryAfter(seconds(wait))
 	p.Type = problem.QuotaExceeded
 	p.Policies = []string{callPolicy}
 	return p

@@ -51,6 +51,7 @@ func (g *Gateway) bulk(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	b := &bulk{gateway: g, w: w, r: r, rec: rec, gate: g.gate.Load(), trace: traceOf(r.Header), cancel: cancel}
+	g.counts.stream(rec)
 	b.commit()
 	b.run(ctx, lines)
 	return b.failed(r.Context())
@@ -149,7 +150,10 @@ func (b *bulk) run(ctx context.Context, lines [][]byte) {
 // answer makes the call of line i, counted from 0, and sends its answer.
 func (b *bulk) answer(ctx context.Context, i int, line []byte) {
 	rec := &record{ResponseWriter: b.w, started: time.Now(), who: b.rec.who}
-	defer b.gateway.log(b.r, rec)
+	defer func() {
+		b.gateway.counts.call(rec)
+		b.gateway.log(b.r, rec, time.Since(rec.started))
+	}()
 	defer func() { // a fault of one call is not to be one of the process
 		if cause := recover(); cause != nil {
 			b.gateway.logPanic(b.r, cause)

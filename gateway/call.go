@@ -72,7 +72,7 @@ const (
 func (g *Gateway) open(who authn.Principal, procedure wamp.URI, stream bool) (*call, error) {
 	if g.inFlight.Add(1) > int64(g.cfg.MaxCalls) {
 		g.inFlight.Add(-1)
-		return nil, overloaded("the gateway has as many calls in flight as it takes")
+		return nil, overloaded("max-calls", "the gateway has as many calls in flight as it takes")
 	}
 	c := g.newCall(stream)
 	c.procedure, c.from = procedure, who.From
@@ -304,6 +304,9 @@ func (c *call) close() {
 	c.timer.Stop()
 	g := c.gateway
 	g.inFlight.Add(-1)
+	if c.inbox.latest {
+		g.counts.eventsDropped.Add(uint64(c.inbox.skipped())) //nolint:gosec // it counts up from 0
+	}
 	if c.kept != nil {
 		c.inbox.release()
 	}
@@ -320,6 +323,7 @@ func (c *call) close() {
 // put takes an event from the dealer. It is called with the realm's lock held.
 func (c *call) put(e event) {
 	if !c.inbox.put(e) {
+		c.gateway.counts.overflows.Add(1)
 		c.stop(errSlowConsumer)
 	}
 }

@@ -332,9 +332,9 @@ func (s *callees) add(c *callee, most, each int) error {
 	case s.closed:
 		return unavailable("the gateway is shutting down")
 	case s.each[c.owner] >= each:
-		return tooMany("registrations", each)
+		return tooMany("max-callees-each", "registrations", each)
 	case s.count >= most:
-		return overloaded("the gateway has as many registrations over HTTP as it takes")
+		return overloaded("max-callees", "the gateway has as many registrations over HTTP as it takes")
 	}
 	s.count++
 	s.each[c.owner]++

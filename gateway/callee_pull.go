@@ -28,6 +28,7 @@ func (g *Gateway) pull(w http.ResponseWriter, r *http.Request, spec registration
 	defer done()
 	ctx, unwatch := present(r)
 	defer unwatch()
+	g.counts.stream(rec)
 	h := w.Header()
 	streamHeaders(h, sse.ContentType)
 	w.WriteHeader(http.StatusOK)

@@ -34,6 +34,7 @@ type Gateway struct {
 	calls     sync.Pool // of *call, for unary calls
 	records   sync.Pool // of *record
 	buffers   sync.Pool // of *buffer, request bodies
+	counts    *counts
 	described described
 	documents documents
 	overload  shedder
@@ -50,7 +51,7 @@ func New(cfg Config) (*Gateway, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg.withDefaults(), csrf: http.NewCrossOriginProtection(), drain: make(chan struct{})}
+	g := &Gateway{cfg: cfg.withDefaults(), csrf: http.NewCrossOriginProtection(), drain: make(chan struct{}), counts: newCounts()}
 	for _, origin := range cfg.Origins {
 		if err := g.csrf.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("gateway: Config.Origins: %w", err)
@@ -59,7 +60,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.principals = newPrincipals(&g.cfg)
 	g.kept = newCallStore(&g.cfg)
 	g.callees = newCallees()
-	g.gate.Store(newGate(&g.cfg))
+	g.gate.Store(newGate(&g.cfg, g.counts))
 	g.handler = g.routes()
 	g.overload.limit, g.overload.probe = g.cfg.ShedDelay, g.cfg.Probe
 	return g, nil
@@ -70,12 +71,14 @@ func (g *Gateway) routes() http.Handler {
 	call := g.handle(g.admitted(g.call))
 	mux := g.router(call)
 	g.own = mux
+	g.counts.learn(mux)
 	return chi.Chain(settle, limitHeaders, g.logged, g.recovered, g.shared, g.guarded).Handler(postsFirst(call, mux))
 }
 
 // router lists every route.
 func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	r := chi.NewRouter()
+	r.Use(g.counts.routed)
 	r.NotFound(g.handle(g.elsewhere))
 	r.MethodNotAllowed(g.handle(g.methodNotAllowed(r)))
 
@@ -116,6 +119,7 @@ func postsFirst(call http.HandlerFunc, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		uri, ok := strings.CutPrefix(routedPath(r), callPath)
 		if ok && r.Method == http.MethodPost && uri != "" && !strings.Contains(uri, "/") {
+			recordOf(w).route = routeCall
 			call(w, r)
 			return
 		}

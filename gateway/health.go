@@ -16,13 +16,21 @@ func (g *Gateway) healthz(w http.ResponseWriter, _ *http.Request) error {
 
 // readyz answers whether calls are taken.
 func (g *Gateway) readyz(w http.ResponseWriter, _ *http.Request) error {
+	if err := g.Ready(); err != nil {
+		return err
+	}
+	plain(w, "ready\n")
+	return nil
+}
+
+// Ready returns nil while calls are taken; else a problem, which says why not.
+func (g *Gateway) Ready() error {
 	if g.draining.Load() {
 		return unavailable("the gateway is draining")
 	}
 	if shedLevel(g.overload.level.Load()) == shedDeaf {
-		return overloaded("calls wait too long before they are begun")
+		return overloaded("shed-delay", "calls wait too long before they are begun")
 	}
-	plain(w, "ready\n")
 	return nil
 }
 

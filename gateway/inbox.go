@@ -50,6 +50,7 @@ type inbox struct {
 	filling  batch
 	events   int           // queued and not yet polled
 	bytes    int           // of those
+	dropped  int           // events, to have the latest
 	err      error         // why nothing more is taken, other than a final event
 	closed   bool          // a final event was taken
 	held     bool          // poll says nothing: a CANCEL is on its way
@@ -113,6 +114,7 @@ func (b *inbox) put(e event) bool {
 // skip forgets the events that the consumer has not begun with, none of which
 // is final. The caller holds b.mu.
 func (b *inbox) skip() {
+	b.dropped += len(b.filling.events)
 	b.events -= len(b.filling.events)
 	b.bytes -= len(b.filling.data)
 	b.filling.reset()
@@ -146,6 +148,13 @@ func (b *inbox) fail(err error) {
 		b.relieve()
 		signal(b.ready)
 	}
+}
+
+// skipped returns how many events were dropped to have the latest.
+func (b *inbox) skipped() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dropped
 }
 
 // lost reports whether the inbox has ended other than by a final event.

@@ -144,7 +144,7 @@ func streaming(t *testing.T, events int) (*principal, *call) {
 	t.Helper()
 	cfg := Config{Log: slog.New(slog.DiscardHandler), QueueEvents: events}.withDefaults()
 	p := newPrincipal(wamp.Identity{}, &cfg)
-	c := &call{stream: true, inbox: newInbox(cfg.QueueEvents, cfg.QueueBytes)}
+	c := &call{gateway: &Gateway{counts: newCounts()}, stream: true, inbox: newInbox(cfg.QueueEvents, cfg.QueueBytes)}
 	if err := p.add(c); err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestOverflowStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, c := streaming(t, 2)
-		g := &Gateway{cfg: *p.cfg}
+		g := &Gateway{cfg: *p.cfg, counts: newCounts()}
 		s := &recorder{}
 		c.gateway, p.session, c.timer = g, s, time.NewTimer(time.Hour)
 		ctx := c.follow(t.Context())

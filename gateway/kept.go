@@ -328,6 +328,7 @@ func (k *keptCall) outpaced() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.free && k.reader != nil {
+		k.gateway.counts.outrun.Add(1)
 		k.reader.dismiss(errOutrun)
 	}
 }
@@ -364,7 +365,8 @@ func (k *keptCall) end(e event, err error) {
 		k.mu.Unlock()
 	}
 	rec.events = int(k.status().Events) - 1 //nolint:gosec // of one call; the final one is no progress
-	k.gateway.log(k.origin, rec)
+	k.gateway.counts.call(rec)
+	k.gateway.log(k.origin, rec, time.Since(rec.started))
 	k.origin = nil
 }
 

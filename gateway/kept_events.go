@@ -117,6 +117,7 @@ func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request, k *keptCal
 	k.attend()
 	defer k.depart()
 	defer t.leave()
+	g.counts.stream(recordOf(w))
 	r, done := untilExpiry(r, recordOf(w).who)
 	defer done()
 	ctx, unwatch := present(r)

@@ -205,5 +205,5 @@ func (s *callStore) close() {
 func tooManyKept(limit int) *problem.Problem {
 	return problem.New(http.StatusTooManyRequests, wamp.ErrRateLimited,
 		fmt.Sprintf("you have %d calls under /calls, which is the limit, and none of them has ended", limit)).
-		Safe().RetryAfter(1)
+		Because(limitError("max-kept-each")).Safe().RetryAfter(1)
 }

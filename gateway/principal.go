@@ -85,7 +85,7 @@ func (ps *principals) of(id wamp.Identity, c credential) (*principal, error) {
 	}
 	delete(ps.open, key)
 	if len(ps.open) >= ps.max && !ps.evict() {
-		return nil, overloaded("too many principals have calls in flight")
+		return nil, overloaded("max-principals", "too many principals have calls in flight")
 	}
 	p := newPrincipal(id, ps.cfg)
 	s, err := ps.join(id, p)
@@ -185,9 +185,9 @@ func (p *principal) add(c *call) error {
 	case p.over:
 		return errSessionEnded
 	case len(p.calls) >= p.cfg.MaxCallsPerPrincipal:
-		return tooMany("calls", p.cfg.MaxCallsPerPrincipal)
+		return tooMany("max-calls-each", "calls", p.cfg.MaxCallsPerPrincipal)
 	case c.stream && p.streams >= p.cfg.MaxStreamsPerPrincipal:
-		return tooMany("streams", p.cfg.MaxStreamsPerPrincipal)
+		return tooMany("max-streams-each", "streams", p.cfg.MaxStreamsPerPrincipal)
 	}
 	p.last = p.last.Next()
 	c.owner, c.request = p, p.last
@@ -336,16 +336,16 @@ func (p *principal) end(reason wamp.URI) {
 	}
 }
 
-// tooMany is the problem of a principal who has reached a limit.
-func tooMany(what string, limit int) *problem.Problem {
+// tooMany is the problem of a principal who has reached a limit of that name.
+func tooMany(name limitError, what string, limit int) *problem.Problem {
 	return problem.New(http.StatusTooManyRequests, wamp.ErrRateLimited,
 		fmt.Sprintf("%d %s are in flight already, which is the limit for one principal; wait for some to end", limit, what)).
-		Safe().RetryAfter(1)
+		Because(name).Safe().RetryAfter(1)
 }
 
-// overloaded is the problem of a gateway that has reached a limit.
-func overloaded(why string) *problem.Problem {
-	return problem.New(http.StatusServiceUnavailable, uriOverloaded, why).Safe().RetrySoon()
+// overloaded is the problem of a gateway that has reached a limit of that name.
+func overloaded(name limitError, why string) *problem.Problem {
+	return problem.New(http.StatusServiceUnavailable, uriOverloaded, why).Because(name).Safe().RetrySoon()
 }
 
 // unavailable is the problem of a gateway that takes no calls.

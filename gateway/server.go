@@ -205,6 +205,9 @@ func (g *gauge) wait(ctx context.Context) {
 	}
 }
 
+// InFlight returns how many requests are being served.
+func (s *Server) InFlight() int { return s.running.value() }
+
 // quiet returns a channel that is closed as soon as nothing is at work.
 func (g *gauge) quiet() <-chan struct{} {
 	g.mu.Lock()

@@ -149,7 +149,7 @@ func (g *Gateway) shed(who authn.Principal, p priority) error {
 	anonymous := g.identity(who) == g.cfg.Anonymous
 	switch {
 	case level >= shedMost && (anonymous || p != priorityHigh), anonymous, p == priorityLow:
-		return overloaded("calls wait too long before they are begun, so that some are refused; anonymous ones and those of low priority first")
+		return overloaded("shed-delay", "calls wait too long before they are begun, so that some are refused; anonymous ones and those of low priority first")
 	}
 	return nil
 }

@@ -112,6 +112,7 @@ func (g *Gateway) perform(w http.ResponseWriter, r *http.Request, q *request) er
 		return err
 	}
 	if q.streams() {
+		g.counts.stream(rec)
 		c.inbox.latest = q.latest
 		var done context.CancelFunc
 		r, done = untilExpiry(r, rec.who)
