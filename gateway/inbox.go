@@ -164,12 +164,13 @@ func (b *inbox) lost() bool {
 	return b.err != nil
 }
 
-// cutOff ends the inbox with err unless it has ended already: nobody is there
-// to be told anything. What is queued is lost.
+// cutOff ends the inbox with err unless it has ended already, or its call was
+// given up and waits for the dealer's last word: nobody is there to be told
+// anything. What is queued is lost.
 func (b *inbox) cutOff(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.err == nil && !b.closed {
+	if b.err == nil && !b.closed && !b.drained {
 		b.abandon(err)
 	}
 }

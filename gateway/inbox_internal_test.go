@@ -261,3 +261,20 @@ func (s *recorder) Submit(_ context.Context, m wamp.Message) error {
 	s.sent = append(s.sent, m.Type().String())
 	return nil
 }
+
+// TestInboxGivenUp: that the client is found to have left says nothing to who
+// waits for the last word on its call.
+func TestInboxGivenUp(t *testing.T) {
+	t.Parallel()
+	b := newInbox(10, 1<<20)
+	b.hold()
+	b.drain()
+	b.cutOff(errClientGone)
+	if e, ok, err := b.poll(); ok || err != nil {
+		t.Errorf("poll() = %+v, %v, %v; want nothing yet", e, ok, err)
+	}
+	b.put(event{kind: eventFailure})
+	if e, ok, err := b.poll(); !ok || err != nil || e.kind != eventFailure {
+		t.Errorf("poll() = %+v, %v, %v; want the last word", e, ok, err)
+	}
+}
