@@ -65,6 +65,7 @@ func homes() map[string][]string {
 		"github.com/golang-jwt/jwt":             {"gateway/authn"},
 		"github.com/santhosh-tekuri/jsonschema": {"openapi/validate"},
 		"github.com/nats-io":                    {"dealer/engine", "dealer/cluster", "dealer/durable"},
+		"github.com/prometheus/client_golang":   {"cmd/wampgate"},
 		"github.com/vmihailenco/msgpack":        {"dealer/wamp"},
 		"golang.org/x/crypto":                   {"dealer/auth"},
 		"go.uber.org/zap":                       {"gateway/certs"},

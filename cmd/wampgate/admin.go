@@ -26,7 +26,7 @@ func (n *node) newAdmin() (err error) {
 		return nil
 	}
 	n.adminDoor = newAdminDoor(s, n.log)
-	n.admin = newAdminServer(n.gateway, n.adminDoor, n.imports, n.log)
+	n.admin = n.newAdminServer()
 	if s.AdminTLSCert == "" {
 		return nil
 	}
@@ -39,25 +39,26 @@ func (n *node) newAdmin() (err error) {
 }
 
 // newAdminServer returns the server of the admin listener, which has what must
-// not be reachable where calls come in: profiles, and the import of OpenAPI
-// documents. Health checks are here too, and they are open: who runs them has no
+// not be reachable where calls come in: profiles, counters, and the import of
+// OpenAPI documents. Health checks are here too, and they are open: who runs them has no
 // credentials.
-func newAdminServer(health http.Handler, door *adminDoor, imports *importer, log *slog.Logger) *http.Server {
+func (n *node) newAdminServer() *http.Server {
 	inside := http.NewServeMux()
-	imports.routes(inside)
+	n.imports.routes(inside)
+	inside.Handle("GET "+metricsPath, newMetrics(n).handler(n.log))
 	inside.HandleFunc("GET /debug/pprof/", pprof.Index)
 	inside.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	inside.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	inside.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	inside.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", health)
-	mux.Handle("GET /readyz", health)
-	mux.Handle("/", door.guard(inside))
+	mux.Handle("GET /healthz", n.gateway)
+	mux.HandleFunc("GET /readyz", n.readyz)
+	mux.Handle("/", n.adminDoor.guard(inside))
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelWarn),
 	}
 }
 

@@ -149,6 +149,7 @@ func routerConfig(s *settings, log *slog.Logger) router.Config {
 			MaxWait:          s.MaxWait,
 			HandoverTimeout:  s.Handover,
 			MaxGather:        int(s.MaxMessage),
+			MaxCounted:       s.MetricsProcedures,
 			Epoch:            uint64(time.Now().UnixMilli()),
 			MaxSubscriptions: s.MaxSubscriptions,
 			MetaKill:         s.MetaKill || s.guarded(),

@@ -22,7 +22,7 @@ import (
 // file, and wins in that order. The group tag is what makes a flag a setting.
 type settings struct {
 	Listen          string   `group:"Addresses" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for HTTP and WebSocket; port 0 takes a free one."`
-	AdminListen     string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks and profiles; empty turns it off. If other machines reach it, it needs admin-keys or admin-tls-client-ca."`
+	AdminListen     string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks, counters and profiles; empty turns it off. If other machines reach it, it needs admin-keys or admin-tls-client-ca."`
 	RawSocketListen string   `group:"Addresses" name:"rawsocket-listen" placeholder:"ADDR" help:"Address for RawSocket, HOST:PORT or unix:/path; empty turns it off."`
 	RawSocketMode   fileMode `group:"Addresses" name:"rawsocket-mode" default:"0600" placeholder:"MODE" help:"Who may connect to a Unix socket: its permissions, in octal."`
 	PublicURL       string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`
@@ -43,6 +43,8 @@ type settings struct {
 	AdminTLSCert     string   `group:"Admin listener" name:"admin-tls-cert" placeholder:"FILE" help:"Its certificate in PEM; with it, it speaks HTTPS alone. Read again when it changes."`
 	AdminTLSKey      string   `group:"Admin listener" name:"admin-tls-key" placeholder:"FILE" help:"The private key of that."`
 	AdminTLSClientCA string   `group:"Admin listener" name:"admin-tls-client-ca" placeholder:"FILE" help:"Authorities whose client certificates open it, each that they sign."`
+
+	MetricsProcedures int `group:"Admin listener" default:"100" help:"Procedures of a realm whose calls /metrics counts by themselves, those registered first; 0 counts none by itself, at most 10000."`
 
 	Realm       []string `group:"Access" default:"realm1" placeholder:"URI" help:"Realms to serve; HTTP calls go to the first."`
 	Compat      string   `group:"Access" default:"lenient" enum:"lenient,strict" help:"How to treat clients that bend the protocol: ${enum}."`
@@ -139,6 +141,7 @@ func (s *settings) faults() []fault {
 	add("realm", realmsFault(s.Realm))
 	add("openapi-prefix", prefixFault(s.OpenapiPrefix))
 	add("nats-replicas", replicasFault(s.NATSReplicas))
+	add("metrics-procedures", procedureCountFault(s.MetricsProcedures))
 	add("disclose-for", discloseFault(s.DiscloseFor, s.Realm))
 	add("trustlevel", trustFault(s.Trustlevel, s.Realm))
 	all = append(all, s.limitFaults()...)
