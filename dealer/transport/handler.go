@@ -79,7 +79,7 @@ func (h *Handler) nameOf(r *http.Request) string {
 
 // newPeer returns a peer that has no connection yet.
 func (h *Handler) newPeer(name string) *peer {
-	p := &peer{config: &h.config, name: name, batch: &router.Batch{}, aborted: h.countAbort}
+	p := &peer{config: &h.config, name: name, batch: &router.Batch{}, handler: h}
 	p.heartbeat.peer = p
 	return p
 }

@@ -32,7 +32,7 @@ type peer struct {
 	session *router.Session   // nil if none is open
 	pending *router.Handshake // nil unless the peer has to answer a CHALLENGE
 	tls     *tls.ConnectionState
-	aborted func(reason wamp.URI) // counts
+	handler *Handler // counts
 
 	messages int           // received since they were counted last
 	batch    *router.Batch // what this peer's messages led to; outlives the peer in its receivers' sessions
@@ -321,14 +321,14 @@ func (p *peer) violation(text string) ending {
 	if p.session == nil {
 		return p.abort(router.NewAbort(wamp.ErrProtocolViolation, text))
 	}
-	p.aborted(wamp.ErrProtocolViolation)
+	p.handler.countAbort(wamp.ErrProtocolViolation)
 	p.session.Abort(p.batch, wamp.ErrProtocolViolation, text)
 	return ending{code: websocket.StatusProtocolError, reason: "protocol violation"}
 }
 
 // abort refuses a session.
 func (p *peer) abort(m *wamp.Abort) ending {
-	p.aborted(m.Reason)
+	p.handler.countAbort(m.Reason)
 	if err := p.out.Push(m); err != nil {
 		return ending{code: websocket.StatusInternalError, reason: err.Error(), how: lost}
 	}
