@@ -68,6 +68,8 @@ func TestAdminOverTLS(t *testing.T) {
 		"nothing":            {anybody, "/debug/pprof/cmdline", nil, http.StatusUnauthorized},
 		"nothing is there":   {anybody, "/no/such", nil, http.StatusUnauthorized},
 		"routes":             {anybody, "/admin/routes", nil, http.StatusUnauthorized},
+		"metrics":            {anybody, "/metrics", nil, http.StatusUnauthorized},
+		"metrics with a key": {anybody, "/metrics", []string{"Authorization", "Bearer " + key}, http.StatusOK},
 		"routes with a key":  {anybody, "/admin/routes", []string{"X-API-Key", key}, http.StatusOK},
 		"key":                {anybody, "/debug/pprof/cmdline", []string{"Authorization", "Bearer " + key}, http.StatusOK},
 		"key in its field":   {anybody, "/debug/pprof/cmdline", []string{"X-API-Key", key}, http.StatusOK},

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/wampgate/wampgate/dealer/durable"
+	"github.com/wampgate/wampgate/dealer/engine"
+	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway"
+)
+
+// TestReadyzWithoutStore: that persistent calls cannot be kept leaves the
+// gateway ready. Why not is told to operators alone.
+func TestReadyzWithoutStore(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	g, err := gateway.New(gateway.Config{Log: log, Join: func(wamp.Identity, gateway.Outbox) (gateway.Session, error) { return nil, errors.ErrUnsupported }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Close)
+	broken := errors.New("the folder is gone")
+	n := &node{
+		gateway:   g,
+		adminDoor: newAdminDoor(&settings{AdminListen: "127.0.0.1:0"}, log),
+		durable:   durable.New(durable.Config{Open: func(context.Context) (*engine.Engine, error) { return nil, broken }}),
+	}
+	t.Cleanup(func() { _ = n.durable.Close() })
+	want := func(host string, status int, text string) {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+"/readyz", nil)
+		w := httptest.NewRecorder()
+		n.readyz(w, r)
+		if got := w.Body.String(); w.Code != status || text != "" && got != text {
+			t.Errorf("%s: %d %q, want %d %q", host, w.Code, got, status, text)
+		}
+	}
+	want("localhost", http.StatusOK, "ready\ndurability: closed\n")
+	if err := n.durable.Start(t.Context()); !errors.Is(err, broken) {
+		t.Fatalf("Start() = %v", err)
+	}
+	want("localhost", http.StatusOK, "ready\ndurability: unusable: the folder is gone\n")
+	want("stranger.example", http.StatusOK, "ready\ndurability: unusable\n")
+	g.Drain()
+	want("localhost", http.StatusServiceUnavailable, "")
+}
+
+// TestReadyz: the admin listener says what persistent calls survive, where they
+// are kept; the other one says nothing of it.
+func TestReadyz(t *testing.T) {
+	t.Parallel()
+	b := inBackground(t, "dev", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--data-dir="+t.TempDir())
+	fields := strings.Fields(b.line(t, "admin="))
+	admin := strings.TrimPrefix(fields[len(fields)-1], "admin=")
+	for url, want := range map[string]string{fields[2] + "/readyz": "ready\n", admin + "/readyz": "ready\ndurability: synced\n"} {
+		if status, text := fetchText(t, url, ""); status != http.StatusOK || text != want {
+			t.Errorf("%s: %d %q, want %q", url, status, text, want)
+		}
+	}
+	for accept, want := range map[string]string{
+		"":                             "# TYPE wampgate_calls_total counter\n",
+		"application/openmetrics-text": "# TYPE wampgate_calls counter\n",
+	} {
+		if status, text := fetchText(t, admin+metricsPath, accept); status != http.StatusOK || !strings.Contains(text, want) {
+			t.Errorf("metrics as %q: %d, want a line %q", accept, status, want)
+		}
+	}
+	if status, _ := fetchText(t, fields[2]+metricsPath, ""); status != http.StatusNotFound {
+		t.Errorf("metrics where calls come in: %d", status)
+	}
+}
+
+// fetchText gets a text.
+func fetchText(t *testing.T, url, accept string) (status int, text string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(soon(t), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var b strings.Builder
+	if _, err := io.Copy(&b, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, b.String()
+}
