@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -148,9 +149,13 @@ func (g *Gateway) log(r *http.Request, rec *record, took time.Duration) {
 		return
 	}
 	if rec.id == "" {
-		log.LogAttrs(r.Context(), level, "request",
-			slog.String("remote", g.remote(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		attrs := make([]slog.Attr, 0, 7)
+		attrs = append(attrs, slog.String("remote", g.remote(r)), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.Int("status", rec.status), slog.Int64("out", rec.out), slog.Duration("took", took))
+		if limit, ok := errors.AsType[limitError](rec.err); ok {
+			attrs = append(attrs, slog.String("limit", string(limit)))
+		}
+		log.LogAttrs(r.Context(), level, "request", attrs...)
 		return
 	}
 	log.LogAttrs(r.Context(), level, rec.sentence(took),

@@ -304,9 +304,6 @@ func (c *call) close() {
 	c.timer.Stop()
 	g := c.gateway
 	g.inFlight.Add(-1)
-	if c.inbox.latest {
-		g.counts.eventsDropped.Add(uint64(c.inbox.skipped())) //nolint:gosec // it counts up from 0
-	}
 	if c.kept != nil {
 		c.inbox.release()
 	}
@@ -325,6 +322,9 @@ func (c *call) put(e event) {
 	if !c.inbox.put(e) {
 		c.gateway.counts.overflows.Add(1)
 		c.stop(errSlowConsumer)
+	}
+	if c.inbox.latest {
+		c.gateway.counts.eventsDropped.Add(uint64(c.inbox.skipped())) //nolint:gosec // it counts up from 0
 	}
 }
 

@@ -134,6 +134,7 @@ func (i *invocation) call(ctx context.Context) {
 	if err == nil {
 		var p wamp.Payload
 		if p, err = payloadFrom(answer); err == nil {
+			c.gateway.counts.webhooks.add("ok")
 			_ = i.yield(ctx, false, p) // its caller may be gone
 			return
 		}
@@ -150,6 +151,7 @@ func (i *invocation) failed(ctx context.Context, err error) {
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		f = &webhook.CallError{URI: wamp.ErrCanceled, Detail: "the request to the webhook was stopped"}
 	}
+	i.callee.gateway.counts.webhook(f.URI)
 	i.callee.gateway.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "a webhook failed", slog.String("registration", i.callee.id),
 		slog.String("procedure", string(i.procedure)), slog.String("error", string(f.URI)), slog.String("detail", f.Detail), slog.Any("err", f.Err))
 	p := wamp.Payload{Serializer: wamp.JSON, Args: f.Args, Kwargs: f.Kwargs}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/authn"
 	"github.com/wampgate/wampgate/gateway/problem"
 )
@@ -37,6 +38,7 @@ type counts struct {
 	disconnects reasons
 	refused     reasons
 	denied      reasons
+	webhooks    reasons
 }
 
 // A tally is what the requests of one processor change, as a rule: a record
@@ -210,6 +212,21 @@ func (c *counts) call(rec *record) {
 func (c *counts) refusal(err error) {
 	if limit, ok := errors.AsType[limitError](err); ok {
 		c.refused.add(string(limit))
+	}
+}
+
+// webhook counts a request to a webhook that came to no result. Errors of the
+// webhook's own may be any.
+func (c *counts) webhook(uri wamp.URI) {
+	switch uri {
+	case wamp.ErrUpstream:
+		c.webhooks.add("unreachable")
+	case wamp.ErrTimeout:
+		c.webhooks.add("timeout")
+	case wamp.ErrCanceled:
+		c.webhooks.add("canceled")
+	default:
+		c.webhooks.add("error")
 	}
 }
 

@@ -150,11 +150,14 @@ func (b *inbox) fail(err error) {
 	}
 }
 
-// skipped returns how many events were dropped to have the latest.
+// skipped returns how many events were dropped to have the latest, since it was
+// called last.
 func (b *inbox) skipped() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.dropped
+	n := b.dropped
+	b.dropped = 0
+	return n
 }
 
 // lost reports whether the inbox has ended other than by a final event.

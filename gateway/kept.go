@@ -328,7 +328,6 @@ func (k *keptCall) outpaced() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.free && k.reader != nil {
-		k.gateway.counts.outrun.Add(1)
 		k.reader.dismiss(errOutrun)
 	}
 }

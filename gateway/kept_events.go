@@ -94,6 +94,9 @@ func (t *tail) dismiss(why error) {
 	}
 	if t.err == nil {
 		t.err = why
+		if why == errOutrun { //nolint:errorlint // it is never wrapped
+			t.call.gateway.counts.outrun.Add(1)
+		}
 	}
 	if t.call.reader == t {
 		t.call.reader = nil

@@ -19,6 +19,7 @@ type Stats struct {
 	Disconnects map[string]uint64 // calls canceled because their client left, by their outcome
 	Refused     map[string]uint64 // requests, by the limit that was in the way
 	Denied      map[string]uint64 // requests, by what was wrong with their credentials (authn.Reason)
+	Webhooks    map[string]uint64 // requests to webhooks, by what came of them: ok, error, unreachable, timeout, canceled
 
 	Events        uint64 // progressive results sent
 	EventsDropped uint64 // forgotten for the sake of later ones, with ?overflow=latest
@@ -80,7 +81,7 @@ func (g *Gateway) Stats() Stats {
 	s := Stats{
 		Requests: c.requests(), Durations: c.durations(), Calls: c.ended(),
 		Streams:     Histogram{Bounds: c.streamBounds, N: loadAll(c.streams[:]), Sum: time.Duration(c.streamTime.Load())}, //nolint:gosec // 292 years
-		Disconnects: c.disconnects.all(), Refused: c.refused.all(), Denied: c.denied.all(),
+		Disconnects: c.disconnects.all(), Refused: c.refused.all(), Denied: c.denied.all(), Webhooks: c.webhooks.all(),
 		EventsDropped: c.eventsDropped.Load(), Overflows: c.overflows.Load(), Outrun: c.outrun.Load(),
 		StreamsOpen: int(c.streamsOpen.Load()), CallsInFlight: int(g.inFlight.Load()), Shedding: int(g.overload.level.Load()),
 	}
