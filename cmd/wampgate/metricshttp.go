@@ -126,6 +126,12 @@ func httpStateFamilies() []family {
 			func(s *snapshot, o out) { o.put(float64(s.http.Callees)) },
 		},
 		{
+			"wampgate_webhook_requests_total", counter,
+			[]string{"outcome"},
+			"Requests to webhooks: ok, error (of the webhook's own), unreachable (or its answer is none), timeout or canceled.",
+			func(s *snapshot, o out) { o.each(s.http.Webhooks) },
+		},
+		{
 			"wampgate_http_kept_calls", gauge, nil,
 			"Calls under /calls in memory, running and ended.",
 			func(s *snapshot, o out) { o.put(float64(s.http.Kept)) },

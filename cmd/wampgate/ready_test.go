@@ -91,7 +91,7 @@ func fetchText(t *testing.T, url, accept string) (status int, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var b strings.Builder
 	if _, err := io.Copy(&b, resp.Body); err != nil {
 		t.Fatal(err)
