@@ -29,7 +29,7 @@ func (g *Gateway) Ready() error {
 		return unavailable("the gateway is draining")
 	}
 	if shedLevel(g.overload.level.Load()) == shedDeaf {
-		return overloaded("shed-delay", "calls wait too long before they are begun")
+		return problem.New(http.StatusServiceUnavailable, uriOverloaded, "calls wait too long before they are begun").Safe().RetrySoon()
 	}
 	return nil
 }

@@ -64,6 +64,9 @@ func TestShedding(t *testing.T) {
 			if got := refused(); got != step.want {
 				t.Errorf("a delay of %v for %v refuses %q, want %q", step.delay, step.lasts, got, step.want)
 			}
+			if got := g.Stats().Shedding; got != max(len(step.want)-1, 0) {
+				t.Errorf("a delay of %v for %v is counted as level %d while %q are refused", step.delay, step.lasts, got, step.want)
+			}
 		}
 		delay.Store(int64(300 * time.Millisecond))
 		wait(350 * time.Millisecond)
@@ -77,6 +80,12 @@ func TestShedding(t *testing.T) {
 		w := post(g, "/call/test.echo", "")
 		if w.Header().Get("Retry-After") == "" || w.Header().Get("Wamp-Retry") != "safe" || w.Header().Get("Wamp-Error") != "gateway.error.overloaded" {
 			t.Errorf("refused with %d %v", w.Code, w.Header())
+		}
+		before := g.Stats().Refused["shed-delay"]
+		post(g, "/call/test.echo", "")
+		do(g, http.MethodGet, "/readyz", nil)
+		if got := g.Stats().Refused["shed-delay"] - before; got != 1 {
+			t.Errorf("%d refusals are counted, want 1", got)
 		}
 		<-time.After(3 * time.Second)
 		if got := refused(); got != "" {
