@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 )
 
 // TestMetricsInREADME compares the table of metrics with the families; -update
@@ -29,6 +32,34 @@ func TestMetricsInREADME(t *testing.T) { //nolint:paralleltest // TestSettingsIn
 	}
 	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestMetricsNamesInREADME: the rules in the manual are YAML, and what they are
+// about is there.
+func TestMetricsNamesInREADME(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]kind{}
+	for _, f := range families() {
+		known[f.name] = f.kind
+	}
+	examples := regexp.MustCompile("(?s)```yml\n(.*?)```").FindAllSubmatch(readme, -1)
+	if len(examples) != 2 {
+		t.Errorf("%d examples for Prometheus, want 2", len(examples))
+	}
+	for _, example := range examples {
+		if err := yaml.Unmarshal(example[1], new(any)); err != nil {
+			t.Error(err)
+		}
+		for _, name := range regexp.MustCompile(`wampgate_[a-z_]+`).FindAllString(string(example[1]), -1) {
+			if known[name] == "" {
+				t.Errorf("the manual has a rule about %s, which is not there", name)
+			}
+		}
 	}
 }
 
