@@ -62,6 +62,9 @@ func checkBulk(r *http.Request) error {
 	if r.URL.RawQuery != "" {
 		return badOption("the options of calls stand in the lines of %s", bulkPath)
 	}
+	if r.Header["Idempotency-Key"] != nil {
+		return badKey("is for one call: lines have the option idempotency_key")
+	}
 	media, err := parseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return err
@@ -202,8 +205,14 @@ func (b *bulk) call(ctx context.Context, rec *record, head []byte) ([]byte, erro
 	if err := g.readTimeout(nil, q); err != nil {
 		return nil, err
 	}
+	if err := q.checkSchedule(); err != nil {
+		return nil, err
+	}
 	if err := g.checkArguments(q, http.MethodPost); err != nil {
 		return nil, err
+	}
+	if q.outlives() {
+		return b.resource(ctx, rec, head)
 	}
 	c, err := g.open(b.rec.who, q.procedure, false)
 	if err != nil {

@@ -92,30 +92,42 @@ func (o *callObject) member(entry wamp.Entry) error {
 	case "kwargs":
 		q.payload.Kwargs = entry.Value
 	case "options":
-		return q.objectOptions(entry.Value)
+		return o.options(entry.Value)
 	}
 	return nil
 }
 
-// objectOptionNames lists the options that a call with a single answer has; the
-// ones of the query that are about bodies and answers make no sense there.
-func objectOptionNames() []string {
-	return []string{"timeout", "disclose_me", "rkey", "shard_key", "runmode", "trust", "trust_level", "priority"}
+// optionNames lists the options that a call with a single answer has; the ones
+// of the query that are about bodies and answers make no sense there. A line of
+// a batch has no header fields of its own, and so has options for them.
+func (o *callObject) optionNames() []string {
+	names := []string{"timeout", "disclose_me", "rkey", "shard_key", "runmode", "trust", "trust_level", "priority", "delay", "not_before", "expiry"}
+	if o.hasID {
+		names = append(names, "respond_async", "idempotency_key")
+	}
+	return names
 }
 
-// objectOptions reads the options of an object, which mean what they mean in a
-// query.
-func (q *request) objectOptions(object []byte) error {
+// options reads the options of an object, which mean what they mean in a query
+// or a header.
+func (o *callObject) options(object []byte) error {
+	q := o.request
 	for entry, err := range wamp.JSON.Entries(object) {
 		if err != nil {
 			return malformedBody(wamp.JSON, err)
 		}
-		if !slices.Contains(objectOptionNames(), entry.Key) {
+		if !slices.Contains(o.optionNames(), entry.Key) {
 			return badOption("the option %s is not offered here, but %s are; POST /call/{procedure} has more",
-				quoteShort(entry.Key), strings.Join(objectOptionNames(), ", "))
+				quoteShort(entry.Key), strings.Join(o.optionNames(), ", "))
 		}
 		name, value, err := objectOption(entry)
-		if err == nil {
+		switch {
+		case err != nil:
+		case name == "respond_async":
+			q.prefer.async, err = parseBool(value)
+		case name == "idempotency_key":
+			q.once, err = checkKeyText(value)
+		default:
 			err = q.set(name, value, false)
 		}
 		if err != nil {
@@ -129,8 +141,10 @@ func (q *request) objectOptions(object []byte) error {
 func objectOption(entry wamp.Entry) (name, value string, err error) {
 	name, value = entry.Key, string(entry.Value)
 	switch kind := wamp.JSON.Kind(entry.Value); {
-	case name == "disclose_me" && value != "true" && value != "false":
-		return "", "", badOption("the option disclose_me must be true or false")
+	case (name == "disclose_me" || name == "respond_async") && value != "true" && value != "false":
+		return "", "", badOption("the option %s must be true or false", name)
+	case name == "idempotency_key" && kind != wamp.KindString:
+		return "", "", badOption("the option idempotency_key must be text")
 	case kind == wamp.KindString:
 		if json.Unmarshal(entry.Value, &value) != nil {
 			return "", "", badOption("the option %s is no text", name)
@@ -139,7 +153,7 @@ func objectOption(entry wamp.Entry) (name, value string, err error) {
 		return "", "", badOption("the option %s must be text, a number, true or false", name)
 	case name == "rkey" || name == "shard_key":
 		name += ":" // a number is not the text of it
-	case name == "timeout":
+	case name == "timeout" || name == "delay" || name == "expiry":
 		if whole, fraction, ok := strings.Cut(value, "."); ok && strings.Trim(fraction, "0") == "" {
 			value = whole // 500.0 is 500 in JSON, and some languages write nothing else
 		}

@@ -292,6 +292,7 @@ type callJSON struct {
 	Procedure wamp.URI `json:"procedure"`
 	State     string   `json:"state"`
 	Created   string   `json:"created"`
+	Due       string   `json:"due,omitempty"`
 	Ended     string   `json:"ended,omitempty"`
 	Expires   string   `json:"expires,omitempty"`
 	Status    int      `json:"status,omitempty"`
@@ -301,7 +302,7 @@ type callJSON struct {
 
 func newCallJSON(s *CallStatus) callJSON {
 	return callJSON{
-		ID: s.ID, Procedure: s.Procedure, State: s.State.String(), Created: timestamp(s.Created), Ended: timestamp(s.Ended),
+		ID: s.ID, Procedure: s.Procedure, State: s.State.String(), Created: timestamp(s.Created), Due: timestamp(s.Due), Ended: timestamp(s.Ended),
 		Expires: timestamp(s.Expires), Status: s.Status, Error: s.Error, Events: s.Events,
 	}
 }

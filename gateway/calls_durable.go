@@ -16,6 +16,7 @@ type CallStatus struct {
 	Procedure wamp.URI
 	State     CallState
 	Created   time.Time
+	Due       time.Time // of a scheduled call; zero for others
 	Ended     time.Time // zero while it runs
 	Expires   time.Time // when it will be forgotten; zero while it runs, or if never
 	Status    int       // HTTP status of its answer; 0 while it runs

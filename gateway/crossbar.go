@@ -46,6 +46,12 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 	if err := q.readKeeping(r); err != nil {
 		return err
 	}
+	if err := q.checkSchedule(); err != nil {
+		return err
+	}
+	if q.trust == trustPersistent && !crossbar {
+		return g.callPersistent(w, r, q)
+	}
 	if q.asResource() {
 		if crossbar {
 			return badOption("option errors=200 is for calls that are answered at once, and not with an Idempotency-Key")

@@ -136,7 +136,7 @@ func (g *Gateway) callableBy(who wamp.Identity) (all []generate.Procedure, more 
 func (g *Gateway) documentConfig(version generate.Version, more bool) *generate.Config {
 	return &generate.Config{
 		Version: version, Realm: g.cfg.Realm, Release: g.cfg.Release, Server: g.cfg.PublicURL,
-		Routes: g.routesOf, Guarded: g.cfg.Authenticate != nil, More: more,
+		Routes: g.routesOf, Guarded: g.cfg.Authenticate != nil, Persistent: g.cfg.Durable != nil, More: more,
 		Compiles: func(schema any) bool { _, err := validate.Standalone(schema); return err == nil },
 	}
 }

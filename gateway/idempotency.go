@@ -59,13 +59,21 @@ func parseIdempotencyKey(method string, fields []string) (string, error) {
 	}
 	text := strings.Trim(fields[0], " \t")
 	key, ok := unquoteKey(text)
-	switch {
-	case !ok:
+	if !ok {
 		return "", badKey(`must be "text in quotes", or a word without quotes, commas, semicolons and white space`)
+	}
+	return checkKeyText(key)
+}
+
+// checkKeyText returns a key that may be one. The error is a problem.
+func checkKeyText(key string) (string, error) {
+	switch {
 	case key == "":
 		return "", badKey("is empty")
 	case len(key) > maxIdempotencyKey:
 		return "", badKey("has more than 255 bytes")
+	case strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }):
+		return "", badKey("has characters other than those of ASCII")
 	}
 	return key, nil
 }
@@ -98,7 +106,7 @@ func unquoteKey(text string) (key string, ok bool) {
 
 // badKey is the problem of a key that cannot be used.
 func badKey(why string) *problem.Problem {
-	return problem.New(http.StatusBadRequest, uriBadRequest, "the header Idempotency-Key "+why)
+	return problem.New(http.StatusBadRequest, uriBadRequest, "the Idempotency-Key "+why)
 }
 
 // answerAgain answers a request whose Idempotency-Key k holds: with what the

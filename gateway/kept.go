@@ -62,7 +62,8 @@ type CallState uint8
 
 // The states of a call that is a resource.
 const (
-	CallPending   CallState = iota // not yet with the dealer
+	CallScheduled CallState = iota // its time has not come; of durable calls alone
+	CallPending                    // not yet with the dealer, or with its callee
 	CallRunning                    // a callee works on it, or it waits for one
 	CallCanceling                  // its end was asked for
 	CallDone                       // it ended with a result
@@ -72,7 +73,7 @@ const (
 
 // String returns the word that the API has for s.
 func (s CallState) String() string {
-	return [...]string{"pending", "running", "canceling", "done", "failed", "canceled"}[s]
+	return [...]string{"scheduled", "pending", "running", "canceling", "done", "failed", "canceled"}[s]
 }
 
 // Ended reports whether nothing follows.
@@ -98,6 +99,7 @@ func (g *Gateway) newKept(r *http.Request, q *request, c *call, owner principalK
 		free:   q.prefer.async, grace: q.resume,
 		over: make(chan struct{}), room: make(chan struct{}, 1), leaving: time.NewTimer(time.Hour),
 		input:  input{turn: make(chan struct{}, 1)},
+		state:  CallPending,
 		window: window{maxEvents: g.cfg.ReplayEvents, maxBytes: g.cfg.ReplayBytes, first: 1},
 	}
 	k.leaving.Stop()

@@ -69,7 +69,7 @@ func (q *request) checkLife(length int64) error {
 	case q.resume > 0:
 		return q.checkResume()
 	}
-	return nil
+	return q.checkSchedule()
 }
 
 // checkResume refuses what nobody could go on with.

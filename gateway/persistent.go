@@ -32,8 +32,11 @@ func (g *Gateway) callPersistent(w http.ResponseWriter, r *http.Request, q *requ
 		return err
 	}
 	defer c.close()
-	q.persist = &wamp.KeepOptions{CallID: q.once, Async: q.prefer.async}
-	if q.persist.CallID == "" {
+	if q.persist = q.schedule; q.persist == nil {
+		q.persist = new(wamp.KeepOptions)
+	}
+	q.persist.Async = q.prefer.async
+	if q.persist.CallID = q.once; q.once == "" {
 		q.persist.CallID = c.id
 	}
 	rec.began(c)
@@ -58,7 +61,7 @@ func (g *Gateway) acceptPersistent(w http.ResponseWriter, r *http.Request, c *ca
 	}
 	rec.outcome = outcomeOK
 	d := durableCall{gateway: g, who: g.identity(rec.who), id: q.persist.CallID}
-	s := CallStatus{ID: d.id, Procedure: q.procedure, Created: c.started}
+	s := CallStatus{ID: d.id, Procedure: q.procedure, State: CallPending, Created: c.started}
 	if g.cfg.Durable != nil {
 		if s, err = d.within(r.Context(), q.prefer); err != nil {
 			return err

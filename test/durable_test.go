@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,7 +195,7 @@ func TestCalleeAway(t *testing.T) {
 // ask sends a request and returns status, Location and body.
 func (g *durableGateway) ask(ctx context.Context, t *testing.T, method, path, body string, headers ...string) (status int, at, answer string) {
 	t.Helper()
-	if body != "" {
+	if body != "" && !slices.Contains(headers, "Content-Type") {
 		headers = append(headers, "Content-Type", "application/json")
 	}
 	a := g.send(ctx, t, method, path, strings.NewReader(body), headers...)

@@ -89,6 +89,10 @@ func statusOf(s *durable.Status) gateway.CallStatus {
 		ID: s.ID, Procedure: s.Procedure, Created: s.Accepted, Ended: s.Ended, Expires: s.Forgotten, Error: s.Error,
 	}
 	switch s.State {
+	case durable.Scheduled:
+		g.State, g.Due = gateway.CallScheduled, s.Due
+	case durable.Accepted:
+		g.State = gateway.CallPending
 	case durable.Running:
 		g.State = gateway.CallRunning
 	case durable.Succeeded:

@@ -31,6 +31,8 @@ type Config struct {
 	Routes func(path string) (methods []string)
 	// Guarded says that clients may have to say who they are.
 	Guarded bool
+	// Persistent says that there are calls that outlive the gateway.
+	Persistent bool
 	// Compiles reports whether a schema is one, to those who check values with it.
 	Compiles func(schema any) bool
 	// More says that there are more procedures than a document holds.

@@ -61,6 +61,26 @@ func at(t *testing.T, tree any, pointer string) string {
 	return strings.TrimSpace(b.String())
 }
 
+// TestPersistent: only a gateway that keeps calls has options for them, and
+// none for what cannot be sent twice.
+func TestPersistent(t *testing.T) {
+	t.Parallel()
+	for _, persistent := range []bool{false, true} {
+		c := config(generate.V31)
+		c.Persistent = persistent
+		_, tree := read(t, c, procedures())
+		for pointer, want := range map[string]bool{"post": persistent, "get": false} {
+			all := at(t, tree, "/paths/~1call~1com.example.add/"+pointer+"/parameters")
+			if got := strings.Contains(all, "/not_before") && strings.Contains(all, "/trust"); got != want {
+				t.Errorf("persistent %v: %s has %s", persistent, pointer, all)
+			}
+		}
+		if got := at(t, tree, "/components/parameters/delay/name"); (got == `"delay"`) != persistent {
+			t.Errorf("persistent %v: the component is %s", persistent, got)
+		}
+	}
+}
+
 // TestProcedures shows what becomes of each kind of registration.
 func TestProcedures(t *testing.T) {
 	t.Parallel()

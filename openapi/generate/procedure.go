@@ -189,7 +189,11 @@ func (w *writer) operation(d *described, tag, suffix string, more object) object
 		o["x-wamp-sunset"] = d.Sunset
 	}
 	own, _ := more["parameters"].([]any)
-	o["parameters"] = append(own, ref("parameters", "timeout"))
+	own = append(own, ref("parameters", "timeout"))
+	if w.Persistent && suffix == "" {
+		own = append(own, ref("parameters", "trust"), ref("parameters", "delay"), ref("parameters", "not_before"), ref("parameters", "expiry"))
+	}
+	o["parameters"] = own
 	if body, ok := more["requestBody"]; ok {
 		o["requestBody"] = body
 	}
