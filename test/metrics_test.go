@@ -484,6 +484,12 @@ func TestMetricsOfRefusals(t *testing.T) {
 		`wampgate_http_refused_total{limit="max-calls-each"}`:                        1,
 		`wampgate_http_refused_total{limit="rate"}`:                                  1,
 	})
+	for range 12 {
+		g.statusOf(ctx, t, client, "Authorization", "Basic am9lOndyb25n")
+	}
+	g.ticketFrom(ctx, t, client, "joe", "wrong")
+	g.wantSome(ctx, t, `wampgate_http_authentication_failures_total{reason="too_many_failures"}`)
+	g.wantSome(ctx, t, `wampgate_authentication_failures_total{locked_out="true",method="ticket"}`)
 	lint(t, g.scrape(ctx, t))
 }
 

@@ -169,7 +169,8 @@ func (r *realm) addTo(sum *Stats) {
 }
 
 // RealmStats returns the counters of each realm, by name. It takes their locks
-// one after the other, each for about as long as a message does.
+// one after the other, and copies the counters of procedures under them: some
+// microseconds for 100 of these.
 func (r *Router) RealmStats() []RealmStats {
 	all := make([]RealmStats, 0, len(r.realms))
 	for _, realm := range r.realms {
