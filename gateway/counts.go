@@ -179,6 +179,9 @@ func (c *counts) request(r *http.Request, rec *record, took time.Duration) {
 	if rec.out > 0 {
 		t.out.Add(uint64(rec.out))
 	}
+	if rec.events > 0 {
+		t.events.Add(uint64(rec.events))
+	}
 	if rec.id != "" {
 		c.call(rec)
 	} else if rec.err != nil {
@@ -195,9 +198,6 @@ func (c *counts) call(rec *record) {
 	}
 	if rec.id != "" {
 		t.calls[outcomeIndex(rec.outcome)][sourceIndex(rec.err)].Add(1)
-	}
-	if rec.events > 0 {
-		t.events.Add(uint64(rec.events))
 	}
 	if rec.err == nil {
 		return
