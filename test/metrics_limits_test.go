@@ -122,3 +122,28 @@ func TestMetricsOfWebhooks(t *testing.T) {
 		`wampgate_http_callees`:                                  3,
 	})
 }
+
+// TestMetricsOfDeadLetters counts attempts that fail, until there is no other.
+func TestMetricsOfDeadLetters(t *testing.T) {
+	t.Parallel()
+	ctx, g := within(t, patience), start(t, "--data-dir="+t.TempDir(), "--durable-attempts=2", "--durable-retry-on=com.example.busy")
+	callee := join(ctx, t, g)
+	callee.register(ctx, t, 1, "test.busy")
+	done := g.answering(ctx, http.MethodPost, "/call/test.busy?trust=persistent", "[]")
+	from := 0
+	for range 2 {
+		var inv message
+		inv, from = callee.wantAfter(ctx, t, from, codeInvocation)
+		callee.sendf(ctx, t, `[8,68,%d,{},"com.example.busy"]`, inv.id(0))
+	}
+	if a := <-done; !strings.Contains(a.body, "dead_lettered") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	g.wantMore(ctx, t, scrape{}, map[string]float64{
+		`wampgate_durable_attempts_total`:                     2,
+		`wampgate_durable_attempts_failed_total`:              2,
+		`wampgate_durable_ended_total{state="dead_lettered"}`: 1,
+		`wampgate_durable_dead_letters`:                       1,
+		`wampgate_durable_oldest_seconds`:                     0,
+	})
+}

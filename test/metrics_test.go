@@ -168,7 +168,7 @@ func httpCountings() []counting {
 		}},
 		{"a call that answers later", func(ctx context.Context, t *testing.T, g *gateway) {
 			t.Helper()
-			a := g.post(ctx, t, "/call/demo.add", "[2,3]", "Content-Type", "application/json", "Prefer", "respond-async")
+			a := g.post(ctx, t, "/call/demo.count?progress=true", "[3]", "Content-Type", "application/json", "Prefer", "respond-async")
 			at := a.header.Get("Location")
 			g.send(ctx, t, http.MethodGet, at, nil, "Prefer", "wait=10")
 			g.send(ctx, t, http.MethodGet, at+"/events", nil, "Accept", "text/event-stream")
@@ -178,6 +178,7 @@ func httpCountings() []counting {
 			`wampgate_http_stream_duration_seconds_count`:                                        1,
 			`wampgate_http_calls_total{outcome="ok",source="none"}`:                              1,
 			`wampgate_http_kept_calls`:                                                           1,
+			`wampgate_http_events_total`:                                                         3,
 		}},
 		{"routes and methods", func(ctx context.Context, t *testing.T, g *gateway) {
 			t.Helper()
