@@ -1,6 +1,7 @@
 package dealer
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,6 +62,15 @@ func describeWith(v any) (*description, refusal) {
 	}
 	safe, _ := dict.Bool("safe")
 	return &description{json, safe}, refusal{}
+}
+
+// CheckDescription returns an error with what a REGISTER would be refused for
+// that had the dict as its option "_http"; nil if it would not.
+func CheckDescription(dict wamp.Dict) error {
+	if _, why := describeWith(dict); why.uri != "" {
+		return errors.New(why.text)
+	}
+	return nil
 }
 
 func tooLong() refusal { return invalid("_http has more than %d bytes", maxDescription) }

@@ -154,6 +154,9 @@ func TestDescriptionBounds(t *testing.T) {
 		"nested too deep": {schema(nested(30)), false},
 		"unknown":         {wamp.Dict{"subject": "x"}, false},
 	} {
+		if err := dealer.CheckDescription(tt.description); (err == nil) != tt.ok {
+			t.Errorf("%s: CheckDescription says %v, want ok %v", name, err, tt.ok)
+		}
 		d := dealer.New(dealer.Config{})
 		join(t, d, 1)
 		out := receive(t, d, 1, &wamp.Register{

@@ -27,7 +27,7 @@ type access struct {
 }
 
 // sections are the keys of a configuration file that hold more than a value.
-func sections() []string { return []string{"auth", "openapi", "roles", "principals"} }
+func sections() []string { return []string{"auth", "descriptions", "openapi", "roles", "principals"} }
 
 // known reports whether somebody can come in with credentials.
 func (a *access) known() bool { return len(a.principals) > 0 || a.dynamic != nil || a.http.known() }

@@ -41,6 +41,7 @@ type node struct {
 	sockets    *transport.Handler
 	gateway    *gateway.Gateway
 	imports    *importer
+	told       descriptions
 	server     *gateway.Server
 	certs      certSource   // nil if the listener speaks no TLS
 	admin      *http.Server // nil if there is no admin listener
@@ -62,6 +63,7 @@ type node struct {
 // newNode puts a node together. It starts nothing.
 func newNode(s *settings, log *slog.Logger) (*node, error) {
 	n := &node{settings: s, log: log, failures: limit.NewFailures(), stopWork: func() {}}
+	n.told.set(s.descriptions)
 	config := routerConfig(s, log)
 	config.Guard = n.failures
 	if err := n.join(config); err != nil {
@@ -182,15 +184,16 @@ func transportConfig(s *settings, r *router.Router, log *slog.Logger) transport.
 func (n *node) gatewayConfig() gateway.Config {
 	s, realm := n.settings, wamp.URI(n.settings.Realm[0])
 	proxies, _ := authn.ParseProxies(s.TrustedProxies) // which have been checked
+	procedures := directory{n.router, &n.told, realm}
 	return gateway.Config{
 		Realm:        string(realm),
 		Release:      version,
 		Results:      gateway.AnswerCheck(slices.Index(answerChecks(), s.CheckResults)), //nolint:gosec // three checks
 		WebSocket:    n.sockets,
 		WriteTimeout: s.WriteTimeout,
-		Safe:         func(uri wamp.URI) bool { return n.router.Safe(realm, uri) },
-		Directory:    directory{n.router, realm},
-		Descriptions: directory{n.router, realm},
+		Safe:         procedures.safe,
+		Directory:    procedures,
+		Descriptions: procedures,
 		Nearest: func(uri wamp.URI) (wamp.URI, bool) {
 			if s.guarded() {
 				return "", false // may be nothing that the caller shall know of

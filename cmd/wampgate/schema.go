@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -57,7 +58,7 @@ const (
 // fileSchema describes the configuration file: the settings as their flags
 // are, and the sections as accessReader reads them.
 func fileSchema(flags []*kong.Flag) schema {
-	properties := schema{"auth": authSchema(), "openapi": importsSchema(), "roles": mapOf(roleSchema()), "principals": mapOf(principalSchema())}
+	properties := schema{"auth": authSchema(), "descriptions": descriptionsSchema(), "openapi": importsSchema(), "roles": mapOf(roleSchema()), "principals": mapOf(principalSchema())}
 	for _, flag := range flags {
 		properties[flag.Name] = settingSchema(flag)
 	}
@@ -158,6 +159,30 @@ func importsSchema() schema {
 	return schema{"type": "array", "items": anyOf(schema{"type": "string"}, document)}
 }
 
+func descriptionsSchema() schema {
+	or := func(s schema) schema { return anyOf(s, schema{"type": "null"}) }
+	text, flag := schema{"type": "string", "minLength": 1}, schema{"type": "boolean"}
+	count := schema{"type": "integer", "minimum": 1}
+	anySchema := schema{"type": []string{"object", "boolean"}}
+	date := textLike(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)`)
+	return about("What procedures are like, in addition to what their callees tell and before it; null takes away what they tell.", schema{"type": "array", "items": object(schema{
+		"uri":        about("A URI or, with match, a pattern.", schema{"type": "string"}),
+		"match":      oneOf(matchNames()),
+		"safe":       or(about("Calls change nothing: GET, HEAD and QUERY may make them.", flag)),
+		"summary":    or(text),
+		"cache":      or(about("Seconds for which answers to GET may be kept.", count)),
+		"media":      or(about("Of results that are one byte string.", schema{"type": "string", "pattern": "/"})),
+		"headers":    or(about("Fields of the request that the callee is told.", schema{"type": "array", "items": text})),
+		"errors":     or(about("Statuses of the callee's errors, by the beginnings of their URIs.", mapOf(schema{"type": "integer", "minimum": 400, "maximum": 599}))),
+		"respond":    or(about("Results may say their status.", flag)),
+		"max_body":   or(about("Bytes of a body that is one call.", count)),
+		"deprecated": or(anyOf(date, count, schema{"const": false})),
+		"sunset":     or(anyOf(date, count)),
+		"stream":     or(object(schema{"in": flag, "out": flag})),
+		"schema":     or(object(schema{"args": anySchema, "kwargs": anySchema, "result": anySchema, "progress": anySchema})),
+	}, "uri")})
+}
+
 func roleSchema() schema {
 	var actions []string
 	for a := auth.Call; a <= auth.Admin; a++ {
@@ -233,6 +258,7 @@ func oneOf(words []string) schema { return schema{"enum": words} }
 func textLike(pattern string) schema { return schema{"type": "string", "pattern": pattern} }
 
 func about(description string, s schema) schema {
+	s = maps.Clone(s)
 	s["description"] = description
 	return s
 }

@@ -23,6 +23,11 @@ func TestSchemaKnowsAllKeys(t *testing.T) {
 	properties, _ := s["properties"].(map[string]any)
 	keys := map[string]bool{}
 	collectKeys(s["$defs"], keys)
+	described := describedKeys(properties["descriptions"])
+	if want := append(descriptionMembers(), "match", "uri"); !slices.Equal(described, slices.Sorted(slices.Values(want))) {
+		t.Errorf("keys of descriptions are %q, want %q", described, want)
+	}
+	delete(properties, "descriptions")
 	for _, section := range sections() {
 		collectKeys(properties[section], keys)
 		delete(properties, section)
@@ -43,6 +48,14 @@ func TestSchemaKnowsAllKeys(t *testing.T) {
 	if want := keysRead(t); !maps.Equal(keys, want) {
 		t.Errorf("keys of the sections are %q, want %q", slices.Sorted(maps.Keys(keys)), slices.Sorted(maps.Keys(want)))
 	}
+}
+
+// describedKeys returns the keys of an item of the section descriptions.
+func describedKeys(section any) []string {
+	list, _ := section.(map[string]any)
+	item, _ := list["items"].(map[string]any)
+	properties, _ := item["properties"].(map[string]any)
+	return slices.Sorted(maps.Keys(properties))
 }
 
 // collectKeys adds the names of all properties of a schema.

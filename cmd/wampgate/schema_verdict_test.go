@@ -57,6 +57,9 @@ func TestSchemaAgrees(t *testing.T) {
 	const sum = "a41380dafd06dd500955d37194e14235ccf8f254e9fa0888f4c2aade0a4b308d"
 	const roles = "anonymous: true\nroles:\n  anonymous: {permissions: []}\n  user: {permissions: []}\n"
 	person := func(lines string) string { return roles + "principals:\n  ada: {role: user, " + lines + "}\n" }
+	described := func(lines string) string {
+		return "anonymous: true\ndescriptions:\n  - {uri: com.example.a, " + lines + "}\n"
+	}
 	permission := func(lines string) string {
 		return "anonymous: true\nroles:\n  anonymous:\n    permissions:\n      - {uri: com.example.a, " + lines + "}\n"
 	}
@@ -76,27 +79,41 @@ func TestSchemaAgrees(t *testing.T) {
 		permission("allow: [call, meta], match: exact"): true,
 		permission("allow: call, max-timeout: 5m, trust-levels: [best_effort], disclose: always"): true,
 
-		"anonymous: true\nmax-body: 2 megabytes\n":      false,
-		"anonymous: true\ncall-timeout: soon\n":         false,
-		"anonymous: true\ncompat: loose\n":              false,
-		"anonymous: true\nno-such-setting: 1\n":         false,
-		"anonymous: maybe\n":                            false,
-		"anonymous: true\nmax-sessions: many\n":         false,
-		"anonymous: true\nrate: -1\n":                   false,
-		"anonymous: true\nroles: []\n":                  false,
-		roles + "principals:\n  ada: {}\n":              false,
-		person("tiket: {env: SHOP}"):                    false,
-		person("ticket: in-the-clear"):                  false,
-		person("ticket: {env: SHOP, file: x}"):          false,
-		person("ticket: {}"):                            false,
-		person("api-keys: [abc]"):                       false,
-		person("cryptosign: [abc]"):                     false,
-		permission("allow: dance"):                      false,
-		permission("allow: call, match: fuzzy"):         false,
-		permission("allow: call, max-timeout: soon"):    false,
-		permission("allow: call, trust-levels: [high]"): false,
-		permission("allow: call, disclose: perhaps"):    false,
-		permission("allow: call, colour: red"):          false,
+		described("safe: true, cache: 60, errors: {com.example: 422}, stream: {in: false}"): true,
+		described("match: prefix, sunset: 2027-01-01, deprecated: 1688169599, media: ~"):    true,
+		described("schema: {args: {type: array, maxItems: 2}, kwargs: true}"):               true,
+
+		described("safe: yes please"):                     false,
+		described("cache: 0"):                             false,
+		described("errors: {com.example: 200}"):           false,
+		described("deprecated: true"):                     false,
+		described("sunset: soon"):                         false,
+		described("sefa: true"):                           false,
+		described("stream: {both: true}"):                 false,
+		described("schema: {arguments: true}"):            false,
+		"anonymous: true\ndescriptions: {}\n":             false,
+		"anonymous: true\ndescriptions: [{safe: true}]\n": false,
+		"anonymous: true\nmax-body: 2 megabytes\n":        false,
+		"anonymous: true\ncall-timeout: soon\n":           false,
+		"anonymous: true\ncompat: loose\n":                false,
+		"anonymous: true\nno-such-setting: 1\n":           false,
+		"anonymous: maybe\n":                              false,
+		"anonymous: true\nmax-sessions: many\n":           false,
+		"anonymous: true\nrate: -1\n":                     false,
+		"anonymous: true\nroles: []\n":                    false,
+		roles + "principals:\n  ada: {}\n":                false,
+		person("tiket: {env: SHOP}"):                      false,
+		person("ticket: in-the-clear"):                    false,
+		person("ticket: {env: SHOP, file: x}"):            false,
+		person("ticket: {}"):                              false,
+		person("api-keys: [abc]"):                         false,
+		person("cryptosign: [abc]"):                       false,
+		permission("allow: dance"):                        false,
+		permission("allow: call, match: fuzzy"):           false,
+		permission("allow: call, max-timeout: soon"):      false,
+		permission("allow: call, trust-levels: [high]"):   false,
+		permission("allow: call, disclose: perhaps"):      false,
+		permission("allow: call, colour: red"):            false,
 	} {
 		got := runWith(soon(t), []string{"SHOP=x"}, "check-config", "-c", writeFile(t, "wampgate.yaml", file))
 		if read := got.code == exitOK; read != valid {

@@ -26,7 +26,7 @@ func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, p *process, 
 	if err := c.mayServe(s); err != nil {
 		return err
 	}
-	c.access, c.anonymous, c.imports = s.access, c.Anonymous, s.imports
+	c.access, c.anonymous, c.imports, c.descriptions = s.access, c.Anonymous, s.imports, s.descriptions
 	var level slog.LevelVar
 	level.Set(logLevel(c.LogLevel))
 	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, &level)
@@ -85,7 +85,7 @@ func (c *checkConfigCommand) Run(kctx *kong.Context, p *process, s *sources) err
 			return err
 		}
 	}
-	for _, line := range s.access.describe(s.path) {
+	for _, line := range append(s.access.describe(s.path), describeDescriptions(s.descriptions)...) {
 		if _, err := fmt.Fprintln(p.Stdout, line); err != nil {
 			return err
 		}

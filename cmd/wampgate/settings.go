@@ -119,9 +119,10 @@ type settings struct {
 	LogFormat string `group:"Logs" default:"text" enum:"text,json" help:"Format of the log: ${enum}."`
 	LogLevel  string `group:"Logs" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
 
-	imports   []importSpec // of the configuration file
-	access    *access      // of the configuration file; nil, in dev: everybody may do everything
-	anonymous bool         // with access: whether anybody is let in
+	imports      []importSpec      // of the configuration file
+	descriptions []descriptionSpec // as imports
+	access       *access           // of the configuration file; nil, in dev: everybody may do everything
+	anonymous    bool              // with access: whether anybody is let in
 }
 
 // A fault is a setting that cannot be used, and why.

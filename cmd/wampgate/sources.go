@@ -26,10 +26,11 @@ type sources struct {
 	file map[string]fileValue // by setting
 	path string               // of the configuration file
 
-	environ map[string]string // all of it, for secrets
-	access  *access           // of the file
-	imports []importSpec      // of the file
-	secrets map[string]bool   // variables that hold secrets
+	environ      map[string]string // all of it, for secrets
+	access       *access           // of the file
+	imports      []importSpec      // of the file
+	descriptions []descriptionSpec // of the file
+	secrets      map[string]bool   // variables that hold secrets
 
 	made map[string]string // where each setting in force was made, by setting
 }
@@ -99,7 +100,9 @@ func (s *sources) load(flags []*kong.Flag, path string) error {
 		s.access, s.secrets, accessErr = readAccess(path, nodes, s.environ)
 		var importErr error
 		s.imports, importErr = readImports(path, nodes["openapi"])
-		accessErr = errors.Join(accessErr, importErr)
+		var describeErr error
+		s.descriptions, describeErr = readDescriptions(path, nodes["descriptions"])
+		accessErr = errors.Join(accessErr, importErr, describeErr)
 	}
 	known := map[string]*kong.Flag{}
 	for _, f := range flags {
