@@ -79,6 +79,7 @@ type callees struct {
 	each        map[principalKey]int
 	closed      bool
 	work        sync.WaitGroup // requests to webhooks
+	pulling     gauge          // callees that read a stream
 }
 
 func newCallees() *callees {

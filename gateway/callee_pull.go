@@ -23,6 +23,8 @@ func (g *Gateway) pull(w http.ResponseWriter, r *http.Request, spec registration
 	if err != nil {
 		return err
 	}
+	g.callees.pulling.add(1)
+	defer g.callees.pulling.add(-1)
 	defer c.leave()
 	r, done := untilExpiry(r, rec.who)
 	defer done()

@@ -42,6 +42,7 @@ type Gateway struct {
 	docs      docs
 	inFlight  atomic.Int64
 	draining  atomic.Bool
+	leaving   atomic.Bool   // calls are no longer accepted
 	drain     chan struct{} // closed when draining begins
 	drainOnce sync.Once
 }
@@ -138,6 +139,25 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) Drain() {
 	g.draining.Store(true)
 	g.drainOnce.Do(func() { close(g.drain) })
+}
+
+// AwaitAnswers returns when no callee that reads a stream is left, or ctx ends. It
+// is for after Drain, and before connections are refused: over HTTP/1.1 such a
+// callee answers over others than its stream. From now on requests are refused
+// but for those that end what goes on.
+func (g *Gateway) AwaitAnswers(ctx context.Context) {
+	g.leaving.Store(true)
+	g.callees.pulling.wait(ctx)
+}
+
+// ends reports whether a request may end something that goes on.
+func ends(path string) bool {
+	for _, at := range []string{invocationsPath + "/", callsPath, "/healthz", "/readyz"} {
+		if strings.HasPrefix(path, at) {
+			return true
+		}
+	}
+	return false
 }
 
 // Linger returns when no call goes on that may do so without a request (see

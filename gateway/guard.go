@@ -24,6 +24,9 @@ func (g *Gateway) guarded(next http.Handler) http.Handler {
 }
 
 func (g *Gateway) guard(r *http.Request) error {
+	if g.leaving.Load() && !ends(r.URL.Path) {
+		return unavailable("the gateway is shutting down").With("Connection", "close")
+	}
 	if len(r.URL.EscapedPath()) > g.cfg.MaxPath {
 		return problem.New(http.StatusRequestURITooLong, uriTooLong, "the path is longer than "+sizeText(int64(g.cfg.MaxPath)))
 	}

@@ -40,6 +40,10 @@ type ServerConfig struct {
 	// Draining, if set, is called when Shutdown begins: readiness probes must
 	// fail from then on.
 	Draining func()
+	// Answering, if set, is called next, while connections are still accepted. It
+	// returns when no work is left whose end has to come over a new one, or ctx
+	// ends, with the drain time.
+	Answering func(ctx context.Context)
 	// Linger, if set, is called when no request is left, and returns when the
 	// work that goes on without one has ended, or ctx, with the drain time.
 	Linger func(ctx context.Context)
@@ -119,8 +123,8 @@ func (s *Server) Serve(l net.Listener) error {
 	return fmt.Errorf("serve HTTP: %w", err)
 }
 
-// Shutdown ends the server in order: it reports not ready, stops accepting,
-// lets requests go on for the drain time, cancels what is left (calls are
+// Shutdown ends the server in order: it reports not ready, waits for answers that
+// come over connections of their own, stops accepting, lets requests go on for the drain time, cancels what is left (calls are
 // answered with 503, streams with an error event), says good-bye to WebSockets
 // and returns when every handler returned. When ctx ends earlier it cuts the
 // connections and still waits for the handlers; the error is then ctx's.
@@ -143,10 +147,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// drain stops accepting and waits until no request is left or time is over.
+// drain stops accepting, when nobody needs a new connection any more, and waits
+// until no request is left or time is over.
 func (s *Server) drain(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
+	if s.cfg.Answering != nil {
+		s.cfg.Answering(ctx)
+	}
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.cfg.Log.Info("drain time is over, canceling what is left", "handlers", s.running.value())
 		return

@@ -169,6 +169,42 @@ func TestPullCalleeDrains(t *testing.T) {
 	s.next(t, "unregistered")
 }
 
+// TestPullCalleeAnswersWhileDraining: a gateway that ends takes the answers of
+// callees that work, over connections of their own, and no more calls.
+func TestPullCalleeAnswersWhileDraining(t *testing.T) {
+	t.Parallel()
+	ctx, g := within(t, patience), start(t, "--drain=1h")
+	s := g.pull(ctx, t, `{"procedure":"my.work"}`)
+	call := g.answering(ctx, "POST", "/call/my.work", `[1]`)
+	i := s.next(t, "invocation")
+	stopped := make(chan error, 1)
+	go func() { stopped <- g.stop() }()
+	g.wantLog(ctx, t, 0, "draining")
+	for { // until the signal has been heard, calls are made
+		a := g.post(ctx, t, "/call/demo.add", `[2,3]`, "Content-Type", "application/json")
+		if a.status == http.StatusOK {
+			continue
+		}
+		if a.status != http.StatusServiceUnavailable || a.header.Get("Wamp-Retry") != "safe" || a.header.Get("Retry-After") == "" {
+			t.Errorf("a call while the gateway ends: %d %v %s", a.status, a.header, a.body)
+		}
+		break
+	}
+	if a := g.send(ctx, t, http.MethodGet, "/readyz", nil); a.status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d", a.status)
+	}
+	if a := g.post(ctx, t, fmt.Sprintf("/invocations/%v/result", i["id"]), `["done"]`, "Content-Type", "application/json"); a.status != http.StatusNoContent {
+		t.Errorf("the answer: %d %s", a.status, a.body)
+	}
+	if a := <-call; a.status != http.StatusOK || a.body != `"done"` {
+		t.Errorf("the caller got %d %s", a.status, a.body)
+	}
+	s.next(t, "unregistered")
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPullCalleeRefused: what is no registration, and what is no answer.
 func TestPullCalleeRefused(t *testing.T) {
 	t.Parallel()

@@ -83,13 +83,14 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 		return nil, err
 	}
 	n.server = gateway.NewServer(gateway.ServerConfig{
-		Handler:  n.gateway,
-		Log:      log,
-		TLS:      n.tlsConfig(),
-		Drain:    max(s.Drain, time.Nanosecond), // zero would be the default
-		Draining: n.drain,
-		Linger:   n.gateway.Linger,
-		Goodbye:  n.sayGoodbye,
+		Handler:   n.gateway,
+		Log:       log,
+		TLS:       n.tlsConfig(),
+		Drain:     max(s.Drain, time.Nanosecond), // zero would be the default
+		Draining:  n.drain,
+		Answering: n.gateway.AwaitAnswers,
+		Linger:    n.gateway.Linger,
+		Goodbye:   n.sayGoodbye,
 	})
 	if err := n.newAdmin(); err != nil {
 		return nil, err
