@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/wampgate/wampgate/gateway/problem"
 )
 
 // A Gateway serves the HTTP API of one realm. It is an http.Handler; Close
@@ -109,8 +111,18 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 
 // get adds a route for GET and HEAD.
 func (g *Gateway) get(r chi.Router, pattern string, h handlerFunc) {
-	r.Get(pattern, g.handle(h))
-	r.Head(pattern, g.handle(h))
+	r.Get(pattern, g.handle(withoutBody(h)))
+	r.Head(pattern, g.handle(withoutBody(h)))
+}
+
+// withoutBody refuses requests with a body that nobody would read.
+func withoutBody(h handlerFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if r.ContentLength != 0 {
+			return problem.New(http.StatusBadRequest, uriBadRequest, "a "+r.Method+" of this path has no body")
+		}
+		return h(w, r)
+	}
 }
 
 // postsFirst hands POST /call/{uri} to call without a look at the other routes:

@@ -179,3 +179,24 @@ func TestRoutesAreListed(t *testing.T) {
 		t.Errorf("testdata/routes.txt does not list the routes that there are:\n%s", strings.Join(have, "\n"))
 	}
 }
+
+// TestBodiesThatNobodyReads: a body where none belongs is refused, and not left
+// unread.
+func TestBodiesThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{safe: map[wamp.URI]bool{"test.p": true}}, func(c *gateway.Config) {
+		c.Directory = &directory{}
+		c.JoinCallee = c.Join
+	})
+	for _, request := range []string{
+		"GET /", "GET /healthz", "GET /readyz", "GET /problems/wamp.error.timeout", "GET /procedures", "GET /procedures/test.p", "GET /openapi.json",
+		"GET /openapi.yaml", "GET /docs", "GET /call/test.p", "GET /calls", "GET /calls/c_1", "GET /calls/c_1/result", "GET /calls/c_1/events",
+		"DELETE /calls/c_1", "GET /registrations", "GET /registrations/r_1", "PUT /registrations/r_1", "DELETE /registrations/r_1",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		w := do(g, method, path, strings.NewReader("x"))
+		if d := problemIn(t, w, w.Body.Bytes()); w.Code != http.StatusBadRequest || d.Error != "gateway.error.bad_request" {
+			t.Errorf("%s with a body: %d %+v, want 400", request, w.Code, d)
+		}
+	}
+}

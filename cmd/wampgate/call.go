@@ -30,6 +30,7 @@ type callCommand struct {
 	login
 	URL     string        `group:"Gateway" name:"url" default:"${url}" help:"Where the gateway is."`
 	Stream  bool          `help:"Print progressive results as they come, one JSON value a line."`
+	Duplex  bool          `help:"Send each line of the standard input as an item, JSON or else text, and print results as they come."`
 	Timeout time.Duration `short:"t" placeholder:"TIME" help:"Time the call may take, such as 500ms; the gateway's default unless given."`
 
 	Procedure string   `arg:"" name:"uri" help:"URI of the procedure."`
@@ -54,6 +55,9 @@ func (c *callCommand) Run(ctx context.Context, p *process) error {
 	}
 	if err := c.authorize(p, req); err != nil {
 		return &exitError{exitUsage, err}
+	}
+	if c.Duplex {
+		return c.converse(ctx, p, req, body)
 	}
 	resp, err := c.do(ctx, req, c.URL)
 	if err != nil {
