@@ -67,7 +67,7 @@ func parseMediaType(contentType string) (mediaType, error) {
 		return mediaType{body: bodyJSON}, nil
 	}
 	name, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
+	if err != nil || !strings.Contains(name, "/") {
 		return mediaType{}, badMediaType(fmt.Sprintf("the Content-Type %s cannot be read", quoteShort(contentType)))
 	}
 	m := classify(name)

@@ -367,7 +367,7 @@ func TestLogLine(t *testing.T) {
 			t.Errorf("the log says %s, want %s in it", log.last(), want)
 		}
 	}
-	do(g, "GET", "/ws", nil)
+	do(g, "GET", "/ws", nil, "Upgrade", "websocket")
 	if !strings.Contains(log.last(), "path=/ws status=101") {
 		t.Errorf("the log says %s of a WebSocket", log.last())
 	}

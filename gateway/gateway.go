@@ -99,7 +99,7 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 		get(docsPath+"/{version}/{file}", g.docs.file)
 	}
 	if g.cfg.WebSocket != nil {
-		r.Method(http.MethodGet, "/ws", g.cfg.WebSocket)
+		r.Get("/ws", g.handle(g.webSocket))
 	}
 	r.Handle(callPath+"{uri}", call)
 	g.routeCalls(r)
@@ -123,6 +123,19 @@ func withoutBody(h handlerFunc) handlerFunc {
 		}
 		return h(w, r)
 	}
+}
+
+// webSocket answers GET /ws.
+func (g *Gateway) webSocket(w http.ResponseWriter, r *http.Request) error {
+	if r.ProtoMajor == 1 && strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		g.cfg.WebSocket.ServeHTTP(w, r)
+		return nil
+	}
+	p := problem.New(http.StatusUpgradeRequired, uriBadRequest, "WAMP is spoken here over a WebSocket, which begins with an Upgrade over HTTP/1.1; calls over HTTP go to POST /call/{procedure}")
+	if r.ProtoMajor == 1 {
+		p = p.With("Upgrade", "websocket").With("Connection", "Upgrade")
+	}
+	return p
 }
 
 // postsFirst hands POST /call/{uri} to call without a look at the other routes:

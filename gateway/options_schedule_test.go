@@ -9,6 +9,28 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
+// TestPersistentLocation: the header says where a call is, unless it was
+// refused.
+func TestPersistentLocation(t *testing.T) {
+	t.Parallel()
+	r := &realm{procedures: map[wamp.URI]procedure{"test.echo": echo, "test.fail": raises("com.example.no", "", "")}}
+	for uri, origin := range map[wamp.URI]wamp.Origin{
+		wamp.ErrOptionNotAllowed: wamp.OriginDealer, wamp.ErrUnavailable: wamp.OriginDealer, wamp.ErrTimeout: wamp.OriginDealerDispatched,
+		wamp.ErrIdempotencyConflict: wamp.OriginDealer,
+	} {
+		r.procedures[uri] = func(c incoming) { c.fail(uri, origin, wamp.Payload{}) }
+	}
+	g := newGateway(t, r, nil)
+	for uri, kept := range map[wamp.URI]bool{
+		"test.echo": true, "test.fail": true, wamp.ErrTimeout: true, wamp.ErrIdempotencyConflict: true, wamp.ErrOptionNotAllowed: false, wamp.ErrUnavailable: false,
+	} {
+		w := post(g, "/call/"+string(uri)+"?trust=persistent", "[1]", "Content-Type", jsonType, "Idempotency-Key", "k")
+		if got := w.Header().Get("Location"); (got == "/calls/k") != kept {
+			t.Errorf("%s: %d, Location %q, want kept %v", uri, w.Code, got, kept)
+		}
+	}
+}
+
 // TestScheduleOptions shows what becomes of the options that say when a
 // persistent call is due.
 func TestScheduleOptions(t *testing.T) {

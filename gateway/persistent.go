@@ -2,10 +2,12 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway/problem"
 )
 
 // trustPersistent is the trust level of calls that survive whoever has to do
@@ -42,9 +44,21 @@ func (g *Gateway) callPersistent(w http.ResponseWriter, r *http.Request, q *requ
 	rec.began(c)
 	w.Header().Set("Location", callsPath+"/"+url.PathEscape(q.persist.CallID))
 	if !q.prefer.async {
-		return g.unary(w, r, c, q)
+		err = g.unary(w, r, c, q)
+	} else {
+		err = g.acceptPersistent(w, r, c, q)
 	}
-	return g.acceptPersistent(w, r, c, q)
+	if notKept(err) {
+		w.Header().Del("Location")
+	}
+	return err
+}
+
+// notKept reports whether err says that nobody keeps the call: it was refused
+// before, and not the end of it, nor of the wait.
+func notKept(err error) bool {
+	p, ok := errors.AsType[*problem.Problem](err)
+	return ok && p.Source == problem.Dealer && p.Retry != problem.RetryUnknown && p.URI != wamp.ErrIdempotencyConflict
 }
 
 // acceptPersistent answers when the call is kept, or, if the client wants to

@@ -181,6 +181,9 @@ func noOptions(r *http.Request) error { return readQuery(r.URL.RawQuery, nil, ni
 
 // notAmong is the problem of an option that is not in a closed set.
 func notAmong(name string, known []string) *problem.Problem {
+	if len(known) == 0 {
+		return badOption("there is no option %s; this path has none with this method", quoteShort(name))
+	}
 	if best, ok := nearestName(name, known); ok {
 		return badOption("there is no option %s; did you mean %s?", quoteShort(name), best)
 	}

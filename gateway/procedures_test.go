@@ -91,6 +91,8 @@ func TestProcedures(t *testing.T) {
 		{"/procedures?after=0", 400, "want what an earlier answer named"},
 		{"/procedures?limt=5", 400, `there is no option \"limt\"; did you mean limit?`},
 		{"/procedures?colour=red", 400, `the options are after, limit`},
+		{"/calls/c_1?colour=red", 400, `the options are wait`},
+		{"/calls?colour=red", 400, `this path has none`},
 		{"/procedures?limit=5&limit=6", 400, "option limit is given twice"},
 		{"/procedures?limit=%zz", 400, "bad percent escape"},
 

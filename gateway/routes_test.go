@@ -200,3 +200,23 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 		}
 	}
 }
+
+// TestWebSocketPath: who comes without an upgrade is told so like all others.
+func TestWebSocketPath(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, &realm{}, func(c *gateway.Config) {
+		c.WebSocket = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	})
+	w := do(g, "GET", "/ws", nil)
+	if d := problemIn(t, w, w.Body.Bytes()); w.Code != http.StatusUpgradeRequired || d.Source != "gateway" || w.Header().Get("Upgrade") != "websocket" {
+		t.Errorf("%d %v %+v", w.Code, w.Header(), d)
+	}
+	if w := do(g, "GET", "/ws", nil, "Upgrade", "WebSocket"); w.Code != http.StatusTeapot {
+		t.Errorf("an upgrade: %d", w.Code)
+	}
+	r := newRequest("GET", "/ws")
+	r.ProtoMajor, r.ProtoMinor = 2, 0
+	if w := serve(g, r); w.Code != http.StatusUpgradeRequired || w.Header().Get("Upgrade") != "" {
+		t.Errorf("HTTP/2: %d %v", w.Code, w.Header())
+	}
+}

@@ -182,6 +182,7 @@ func TestRefused(t *testing.T) {
 		{"msgpack int key", "", "application/msgpack", "\x81\x01\x02", nil, 400, "wamp.error.invalid_payload", ""},
 		{"msgpack trailing", "", "application/msgpack", "\x01\x02", nil, 400, "wamp.error.invalid_payload", ""},
 		{"cbor cut", "", "application/cbor", "\x83\x01", nil, 400, "wamp.error.invalid_payload", ""},
+		{"no media type", "", "nonsense", `[2,3]`, nil, 415, "gateway.error.unsupported_media_type", "cannot be read"},
 		{"json as form", "", "application/x-www-form-urlencoded", `[2,3]`, nil, 415, "gateway.error.unsupported_media_type", "--json"},
 		{"envelope of a form", "?body=call", "application/x-www-form-urlencoded", `a=1`, nil, 415, "gateway.error.unsupported_media_type", "body=call"},
 		{"form escape", "", "application/x-www-form-urlencoded", `a=%zz`, nil, 400, "wamp.error.invalid_payload", "escape"},
