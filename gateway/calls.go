@@ -46,12 +46,12 @@ type resource interface {
 
 // routeCalls adds what is below /calls.
 func (g *Gateway) routeCalls(r chi.Router) {
-	g.get(r, callsPath, g.admitted(g.listCalls))
-	g.get(r, callsPath+"/{id}", g.admitted(g.showCall))
-	g.get(r, callsPath+"/{id}/result", g.admitted(g.showAnswer))
-	r.Get(callsPath+"/{id}/events", g.handle(g.admitted(withoutBody(g.callEvents))))
+	g.get(r, callsPath, g.reads(g.listCalls))
+	g.get(r, callsPath+"/{id}", g.reads(g.showCall))
+	g.get(r, callsPath+"/{id}/result", g.reads(g.showAnswer))
+	r.Get(callsPath+"/{id}/events", g.handle(g.reads(g.callEvents)))
 	r.Post(callsPath+"/{id}/input", g.handle(g.admitted(g.callInput)))
-	r.Delete(callsPath+"/{id}", g.handle(g.admitted(withoutBody(g.cancelCall))))
+	r.Delete(callsPath+"/{id}", g.handle(g.reads(g.cancelCall)))
 }
 
 // resourceOf returns the call that the path of r names. The error is a problem.

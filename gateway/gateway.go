@@ -86,17 +86,17 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	r.MethodNotAllowed(g.handle(g.methodNotAllowed(r)))
 
 	get := func(pattern string, h handlerFunc) { g.get(r, pattern, h) }
-	get("/", g.admitted(g.welcome))
-	get("/healthz", g.healthz)
-	get("/readyz", g.readyz)
-	get(problemsPath+"{name}", g.problems())
+	get("/", g.reads(g.welcome))
+	get("/healthz", withoutBody(g.healthz))
+	get("/readyz", withoutBody(g.readyz))
+	get(problemsPath+"{name}", withoutBody(g.problems()))
 	if g.cfg.Directory != nil {
-		get(proceduresPath, g.admitted(g.procedures))
-		get(proceduresPath+"/{uri}", g.admitted(g.procedure))
-		get("/openapi.json", g.admitted(g.openapi(false)))
-		get("/openapi.yaml", g.admitted(g.openapi(true)))
-		get(docsPath, g.docs.page)
-		get(docsPath+"/{version}/{file}", g.docs.file)
+		get(proceduresPath, g.reads(g.procedures))
+		get(proceduresPath+"/{uri}", g.reads(g.procedure))
+		get("/openapi.json", g.reads(g.openapi(false)))
+		get("/openapi.yaml", g.reads(g.openapi(true)))
+		get(docsPath, withoutBody(g.docs.page))
+		get(docsPath+"/{version}/{file}", withoutBody(g.docs.file))
 	}
 	if g.cfg.WebSocket != nil {
 		r.Get("/ws", g.handle(g.webSocket))
@@ -111,9 +111,12 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 
 // get adds a route for GET and HEAD.
 func (g *Gateway) get(r chi.Router, pattern string, h handlerFunc) {
-	r.Get(pattern, g.handle(withoutBody(h)))
-	r.Head(pattern, g.handle(withoutBody(h)))
+	r.Get(pattern, g.handle(h))
+	r.Head(pattern, g.handle(h))
 }
+
+// reads is admitted for requests that have no body.
+func (g *Gateway) reads(h handlerFunc) handlerFunc { return g.admitted(withoutBody(h)) }
 
 // withoutBody refuses requests with a body that nobody would read.
 func withoutBody(h handlerFunc) handlerFunc {

@@ -43,10 +43,10 @@ func (g *Gateway) routeCallees(r chi.Router) {
 		return
 	}
 	r.Post(registrationsPath, g.handle(g.admitted(g.newRegistration)))
-	g.get(r, registrationsPath, g.admitted(g.listRegistrations))
-	g.get(r, registrationsPath+"/{id}", g.admitted(g.showRegistration))
-	r.Put(registrationsPath+"/{id}", g.handle(g.admitted(withoutBody(g.renewRegistration))))
-	r.Delete(registrationsPath+"/{id}", g.handle(g.admitted(withoutBody(g.endRegistration))))
+	g.get(r, registrationsPath, g.reads(g.listRegistrations))
+	g.get(r, registrationsPath+"/{id}", g.reads(g.showRegistration))
+	r.Put(registrationsPath+"/{id}", g.handle(g.reads(g.renewRegistration)))
+	r.Delete(registrationsPath+"/{id}", g.handle(g.reads(g.endRegistration)))
 	r.Post(invocationsPath+"/{id}/result", g.handle(g.admitted(g.invocationResult)))
 	r.Post(invocationsPath+"/{id}/progress", g.handle(g.admitted(g.invocationProgress)))
 	r.Post(invocationsPath+"/{id}/error", g.handle(g.admitted(g.invocationError)))
