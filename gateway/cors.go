@@ -12,10 +12,10 @@ import (
 // adds by itself are not among it.
 const (
 	corsMethods = "DELETE, GET, HEAD, PATCH, POST, PUT, QUERY"
-	corsHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, Traceparent, Tracestate, Wamp-Seq, X-API-Key"
+	corsHeaders = "Accept, Authorization, Connect-Timeout-Ms, Content-Type, Grpc-Timeout, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, Traceparent, Tracestate, Wamp-Seq, X-API-Key"
 	corsExpose  = "Deprecation, ETag, Idempotency-Replayed, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, " +
 		"Server-Timing, Sunset, Traceparent, Wamp-Acknowledged, Wamp-Call-Id, Wamp-Callee, " +
-		"Wamp-Error, Wamp-Error-Source, Wamp-Registration, Wamp-Result, Wamp-Retry, Wamp-Seq, Wamp-Timeout, WWW-Authenticate"
+		"Wamp-Error, Wamp-Error-Source, Wamp-Ppt-Cipher, Wamp-Ppt-Keyid, Wamp-Ppt-Scheme, Wamp-Ppt-Serializer, Wamp-Registration, Wamp-Result, Wamp-Retry, Wamp-Seq, Wamp-Timeout, WWW-Authenticate"
 	corsMaxAge = "7200" // seconds that a browser remembers the answer to a preflight
 )
 

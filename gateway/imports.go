@@ -107,7 +107,7 @@ func (g *Gateway) Imported() []ImportedOperation {
 func reservedNames() []string {
 	return []string{
 		"admin", "batch", "call", "calls", "console", "debug", "docs", "healthz", "invocations", "metrics",
-		"openapi.json", "openapi.yaml", "problems", "procedures", "readyz", "registrations", "ws",
+		"openapi.json", "openapi.yaml", "problems", "procedures", "readyz", "registrations", "transactions", "ws",
 	}
 }
 

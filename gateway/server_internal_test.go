@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"net"
@@ -310,4 +311,30 @@ func TestShutdownCutsShort(t *testing.T) {
 	default:
 		t.Error("Shutdown returned before the handler did")
 	}
+}
+
+// TestHTTP2Streams: the server tells a client of HTTP/2 how many requests it may
+// have at once.
+func TestHTTP2Streams(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, http.NotFoundHandler())
+	c := dial(t, s.addr)
+	c.send(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00") // the preface, and no settings
+	var head [9]byte
+	if _, err := io.ReadFull(c.r, head[:]); err != nil || head[3] != 4 {
+		t.Fatalf("the first frame begins with %x, %v; want SETTINGS", head, err)
+	}
+	settings := make([]byte, int(head[1])<<8|int(head[2]))
+	if _, err := io.ReadFull(c.r, settings); err != nil {
+		t.Fatal(err)
+	}
+	for ; len(settings) >= 6; settings = settings[6:] {
+		if settings[1] == 3 { // SETTINGS_MAX_CONCURRENT_STREAMS
+			if n := binary.BigEndian.Uint32(settings[2:]); n != maxHTTP2Streams {
+				t.Errorf("%d streams, want %d", n, maxHTTP2Streams)
+			}
+			return
+		}
+	}
+	t.Error("no limit was told")
 }
