@@ -57,7 +57,7 @@ func startCommand(t *testing.T, env, command []string, args ...string) *gateway 
 	args = slices.Concat(command, []string{"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain=1s"}, args)
 	g := &gateway{cmd: exec.Command(binary(t), args...), exit: make(chan struct{})}
 	g.cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "WAMPGATE_") })
-	g.cmd.Env = append(g.cmd.Env, env...)
+	g.cmd.Env = append(append(g.cmd.Env, "XDG_STATE_HOME="+t.TempDir()), env...)
 	stdout, err := g.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func TestWampyIsAcknowledged(t *testing.T) {
 // TestNotAcknowledged calls a callee that answers neither the call nor pings.
 func TestNotAcknowledged(t *testing.T) {
 	t.Parallel()
-	ctx, g := soon(t), start(t, "--ack-timeout=300ms")
+	ctx, g := soon(t), start(t, "--ack-timeout=300ms", "--data-dir=")
 	callee := deaf(ctx, t, g)
 	callee.send(ctx, t, `[1,"realm1",`+allRoles+`]`)
 	callee.take(ctx, t, codeWelcome)
@@ -126,7 +126,7 @@ func TestNotAcknowledged(t *testing.T) {
 		t.Errorf("over HTTP: got %d %s, headers %v", a.status, a.body, a.header)
 	}
 	if a := g.call(ctx, t, "demo.add?trust=persistent", "[1,2]"); a.status != http.StatusBadRequest || a.header.Get("Wamp-Error") != "wamp.error.option_not_allowed" {
-		t.Errorf("trust=persistent: got %d %s", a.status, a.body)
+		t.Errorf("trust=persistent where nothing is kept: got %d %s", a.status, a.body)
 	}
 }
 

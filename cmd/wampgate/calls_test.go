@@ -169,7 +169,7 @@ func TestDeadLetters(t *testing.T) {
 // TestNothingKept asks a gateway that keeps no calls.
 func TestNothingKept(t *testing.T) {
 	t.Parallel()
-	_, url := dev(t)
+	_, url := dev(t, "--data-dir=")
 	for _, command := range []string{"calls ls", "calls show x", "calls cancel x", "deadletters ls", "deadletters retry x", "deadletters discard x"} {
 		got := runWith(soon(t), nil, append(strings.Fields(command), "--url", url)...)
 		if got.code != exitRefused || !strings.Contains(got.stderr, "the gateway keeps no calls") || !strings.Contains(got.stderr, "data-dir") {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/durable"
-	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -25,8 +24,8 @@ func replicasFault(n int) string {
 
 // newStore returns the store of persistent calls; nil if there is no place for
 // them. It opens nothing.
-func newStore(s *settings, log *slog.Logger) *durable.Store {
-	if s.DataDir == "" && len(s.NATSURLs) == 0 {
+func newStore(s *settings, place *storage, log *slog.Logger) *durable.Store {
+	if place == nil {
 		return nil
 	}
 	retryOn := make([]wamp.URI, len(s.DurableRetryOn))
@@ -34,11 +33,8 @@ func newStore(s *settings, log *slog.Logger) *durable.Store {
 		retryOn[i] = wamp.URI(uri)
 	}
 	return durable.New(durable.Config{
-		Open: func(ctx context.Context) (*engine.Engine, error) {
-			return engine.Open(ctx, engine.Config{
-				Dir: s.DataDir, URLs: s.NATSURLs, Credentials: s.NATSCredentials, Monitor: s.NATSMonitor, Replicas: s.NATSReplicas, Log: log,
-			})
-		},
+		Open:           place.open,
+		Holds:          place.holds,
 		Log:            log,
 		MaxBytes:       int64(s.DurableMaxBytes),
 		MaxCalls:       s.DurableMaxCalls,
@@ -52,20 +48,35 @@ func newStore(s *settings, log *slog.Logger) *durable.Store {
 	})
 }
 
-// startKept has persistent calls kept, and goes on with those that were.
+// startKept has persistent calls kept, and goes on with those that were. What
+// is not in order with the default folder stops only them.
 func (n *node) startKept(ctx context.Context) error {
 	if n.durable == nil {
 		return nil
 	}
 	for _, realm := range n.settings.Realm {
 		if err := n.durable.Join(n.router, wamp.URI(realm)); err != nil {
-			return errors.Join(err, n.durable.Close())
+			return n.abandonKept(err)
 		}
 	}
-	if err := n.durable.Start(ctx); err != nil {
-		return errors.Join(fmt.Errorf("persistent calls: %w", err), n.durable.Close())
+	if !n.storage.holds() {
+		return nil
+	}
+	switch err := n.durable.Start(ctx); {
+	case err == nil:
+	case n.storage.auto:
+		n.log.Warn("persistent calls are refused", "err", err)
+	default:
+		return n.abandonKept(fmt.Errorf("persistent calls: %w", err))
 	}
 	return nil
+}
+
+// abandonKept closes what a start that failed has opened, and returns why it
+// did.
+func (n *node) abandonKept(why error) error {
+	n.durable.Close()
+	return errors.Join(why, n.storage.close())
 }
 
 // stopKeeping accepts no more calls, and starts none of those that are kept.
@@ -86,7 +97,8 @@ func (n *node) closeKept(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, min(lastAttempts, n.settings.Drain))
 	defer cancel()
 	n.durable.Drain(limited)
-	if err := n.durable.Close(); err != nil {
+	n.durable.Close()
+	if err := n.storage.close(); err != nil {
 		n.log.Warn("the store of persistent calls was not closed in order", "err", err)
 	}
 }

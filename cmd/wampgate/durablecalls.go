@@ -28,6 +28,9 @@ func (n *node) durableCalls(realm wamp.URI) gateway.DurableCalls {
 // List implements gateway.DurableCalls.
 func (d durableCalls) List(ctx context.Context, who wamp.Identity, limit int) ([]gateway.CallStatus, error) {
 	kept, err := d.node.durable.List(ctx, d.realm, who, limit)
+	if d.node.storage.unused(err) {
+		return nil, nil
+	}
 	list := make([]gateway.CallStatus, len(kept))
 	for i := range kept {
 		list[i] = statusOf(&kept[i])
@@ -54,7 +57,7 @@ func (d durableCalls) Cancel(ctx context.Context, who wamp.Identity, id string, 
 func (d durableCalls) Outcome(ctx context.Context, who wamp.Identity, id string) (gateway.CallOutcome, error) {
 	o, err := d.node.durable.Outcome(ctx, d.realm, who, id)
 	if err != nil {
-		return gateway.CallOutcome{}, known(err)
+		return gateway.CallOutcome{}, d.known(err)
 	}
 	return gateway.CallOutcome{Payload: o.Payload, Error: o.Error, Origin: originOf(o.Error)}, nil
 }
@@ -62,14 +65,14 @@ func (d durableCalls) Outcome(ctx context.Context, who wamp.Identity, id string)
 func (d durableCalls) one(ask func() (durable.Status, error)) (gateway.CallStatus, error) {
 	s, err := ask()
 	if err != nil {
-		return gateway.CallStatus{}, known(err)
+		return gateway.CallStatus{}, d.known(err)
 	}
 	return statusOf(&s), nil
 }
 
 // known says in the gateway's words that a call is not there.
-func known(err error) error {
-	if errors.Is(err, durable.ErrNotFound) {
+func (d durableCalls) known(err error) error {
+	if errors.Is(err, durable.ErrNotFound) || d.node.storage.unused(err) {
 		return gateway.ErrNoSuchCall
 	}
 	return err

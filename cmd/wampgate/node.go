@@ -37,7 +37,8 @@ type node struct {
 
 	failures   *limit.Failures // of WAMP and HTTP clients
 	router     *router.Router
-	durable    *durable.Store // nil if no calls are kept
+	storage    *storage       // nil if nothing is kept; closed when nobody uses it any more
+	durable    *durable.Store // nil with storage
 	sockets    *transport.Handler
 	gateway    *gateway.Gateway
 	imports    *importer
@@ -69,7 +70,8 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 	if err := n.join(config); err != nil {
 		return nil, err
 	}
-	n.durable = newStore(s, log)
+	n.storage = newStorage(s, log)
+	n.durable = newStore(s, n.storage, log)
 	n.sockets = transport.New(transportConfig(s, n.router, log))
 	var err error
 	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {

@@ -32,7 +32,7 @@ func TestReadyzWithoutStore(t *testing.T) {
 		adminDoor: newAdminDoor(&settings{AdminListen: "127.0.0.1:0"}, log),
 		durable:   durable.New(durable.Config{Open: func(context.Context) (*engine.Engine, error) { return nil, broken }}),
 	}
-	t.Cleanup(func() { _ = n.durable.Close() })
+	t.Cleanup(n.durable.Close)
 	want := func(host string, status int, text string) {
 		t.Helper()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+"/readyz", nil)

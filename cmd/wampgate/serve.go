@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -151,6 +152,7 @@ func (c *settings) AfterApply(kctx *kong.Context, s *sources) error {
 			s.made[step.Flag.Name] = "--" + step.Flag.Name
 		}
 	}
+	c.stateDir = stateDir(runtime.GOOS, s.environ)
 	var errs []error
 	for _, f := range c.faults() {
 		errs = append(errs, &settingError{s.where(f.name), f.name + ": " + f.text})

@@ -54,7 +54,7 @@ type settings struct {
 	MetaHTTP    bool     `group:"Access" name:"meta-http" negatable:"" default:"false" help:"Let HTTP calls reach the meta API (wamp.session.list and others)."`
 	Trustlevel  []string `group:"Access" placeholder:"RULE" help:"Trust level that callees are told, such as prefix:com.example.=1, or com.example.pay@admin=3 for a role."`
 
-	DataDir            string        `group:"Persistent calls" name:"data-dir" placeholder:"FOLDER" help:"Folder to keep them in; without it and nats-urls none are kept."`
+	DataDir            string        `group:"Persistent calls" name:"data-dir" default:"auto" placeholder:"FOLDER" help:"Folder to keep them in, of this gateway alone. The folder of auto is wampgate in $$XDG_STATE_HOME or ~/.local/state; it is made by the first call, and if it cannot be used, calls are refused. Empty keeps none."`
 	NATSURLs           []string      `group:"Persistent calls" name:"nats-urls" placeholder:"URL" help:"NATS servers with JetStream to keep them in, in place of data-dir."`
 	NATSCredentials    string        `group:"Persistent calls" name:"nats-credentials-file" placeholder:"FILE" help:"NATS credentials for these."`
 	NATSMonitor        string        `group:"Persistent calls" name:"nats-monitor" placeholder:"URL" help:"Monitoring port of one of these; it tells whether they wait for the disk."`
@@ -123,6 +123,7 @@ type settings struct {
 	descriptions []descriptionSpec // as imports
 	access       *access           // of the configuration file; nil, in dev: everybody may do everything
 	anonymous    bool              // with access: whether anybody is let in
+	stateDir     string            // the folder that data-dir auto stands for; empty if there is none
 }
 
 // A fault is a setting that cannot be used, and why.

@@ -118,7 +118,7 @@ func (s *Store) statusOf(realm wamp.URI, who wamp.Identity, id string) (Status, 
 
 // Find returns a call of who, or anybody's for the role admin.
 func (s *Store) Find(ctx context.Context, realm wamp.URI, who wamp.Identity, id string) (Status, error) {
-	if err := s.Start(ctx); err != nil {
+	if err := s.look(ctx); err != nil {
 		return Status{}, err
 	}
 	s.mu.Lock()
@@ -129,7 +129,7 @@ func (s *Store) Find(ctx context.Context, realm wamp.URI, who wamp.Identity, id 
 
 // Await returns a call when it has ended, or as it is when ctx ends.
 func (s *Store) Await(ctx context.Context, realm wamp.URI, who wamp.Identity, id string) (Status, error) {
-	if err := s.Start(ctx); err != nil {
+	if err := s.look(ctx); err != nil {
 		return Status{}, err
 	}
 	s.mu.Lock()
@@ -165,7 +165,7 @@ var errRunning = errors.New("the call has not ended")
 
 // Outcome returns what a call that has ended came to.
 func (s *Store) Outcome(ctx context.Context, realm wamp.URI, who wamp.Identity, id string) (Outcome, error) {
-	if err := s.Start(ctx); err != nil {
+	if err := s.look(ctx); err != nil {
 		return Outcome{}, err
 	}
 	s.mu.Lock()
@@ -188,7 +188,7 @@ func (s *Store) Outcome(ctx context.Context, realm wamp.URI, who wamp.Identity, 
 // waits ends at once, one that a callee has is canceled there, if the callee
 // can be interrupted. Nothing changes for one that has ended.
 func (s *Store) Cancel(ctx context.Context, realm wamp.URI, who wamp.Identity, id string, mode wamp.CancelMode) (Status, error) {
-	if err := s.Start(ctx); err != nil {
+	if err := s.look(ctx); err != nil {
 		return Status{}, err
 	}
 	s.mu.Lock()
@@ -217,7 +217,7 @@ func (s *Store) cancelCall(c *call, mode wamp.CancelMode) {
 // List returns the calls of who, or everybody's for the role admin, the latest
 // first, at most limit. It looks at all that there are.
 func (s *Store) List(ctx context.Context, realm wamp.URI, who wamp.Identity, limit int) ([]Status, error) {
-	if err := s.Start(ctx); err != nil {
+	if err := s.look(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

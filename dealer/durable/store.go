@@ -48,9 +48,15 @@ const (
 
 // A Config sets up a Store.
 type Config struct {
-	// Open opens the engine. It is called when the first persistent call
-	// comes, or by [Store.Start].
+	// Open returns the engine, which outlives the store: who opened it closes
+	// it. Open is called when the first persistent call comes, or by
+	// [Store.Start]; after an error again, when the next one does. If the error,
+	// or one that it wraps, has a method Told() string, callers are told that.
 	Open func(context.Context) (*engine.Engine, error)
+	// Holds reports whether there may be calls in the engine that is not open
+	// yet. As long as there are none, who asks for calls has nothing opened.
+	// Default: there may be.
+	Holds func() bool
 
 	// Log takes what operators should know; default: nothing is logged.
 	Log *slog.Logger
@@ -88,6 +94,9 @@ func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Holds == nil {
+		c.Holds = func() bool { return true }
+	}
 	orDefault(&c.MaxBytes, DefaultMaxBytes)
 	orDefault(&c.MaxCalls, DefaultMaxCalls)
 	orDefault(&c.Retention, DefaultRetention)
@@ -116,7 +125,8 @@ type Store struct {
 	work    sync.WaitGroup // everything that was started
 	keepers map[wamp.URI]*keeper
 
-	opening sync.Mutex // held while the engine is being opened; taken before mu
+	opening  sync.Mutex // held while the engine is being opened, and the store closed; taken before mu
+	failedAt time.Time  // when opening failed last; guarded by opening
 
 	mu       sync.Mutex // guards the following fields; taken before a realm's lock
 	after    []func()   // is done when mu has been let go of
@@ -156,21 +166,47 @@ func (s *Store) Join(r *router.Router, realm wamp.URI) error {
 }
 
 // Start opens the engine and goes on with the calls that are kept there. The
-// error says what to do.
+// error says what to do. After an error Start returns the same one for a
+// second; after [Store.Close] it opens nothing any more.
 func (s *Store) Start(ctx context.Context) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
-	s.mu.Lock()
-	open := s.engine != nil
-	s.mu.Unlock()
-	if open {
+	open, failed := s.opened()
+	switch {
+	case s.ctx.Err() != nil:
+		return errClosed
+	case open:
 		return nil
+	case failed != nil && time.Since(s.failedAt) < reopenAfter:
+		return failed
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
 	err := s.open(ctx)
+	s.failedAt = time.Now()
 	s.mu.Lock()
 	s.failed = err
 	s.unlock()
 	return err
+}
+
+// reopenAfter is the pause between two attempts to open the engine.
+const reopenAfter = time.Second
+
+// opened reports whether the engine is open, or why it could not be opened.
+func (s *Store) opened() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.engine != nil, s.failed
+}
+
+// look is Start for who only asks for calls.
+func (s *Store) look(ctx context.Context) error {
+	if open, failed := s.opened(); !open && failed == nil && s.ctx.Err() == nil && !s.config.Holds() {
+		return nil
+	}
+	return s.Start(ctx)
 }
 
 func (s *Store) open(ctx context.Context) error {
@@ -179,7 +215,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	if err := s.read(ctx, e); err != nil {
-		return errors.Join(err, e.Close())
+		return err
 	}
 	s.mu.Lock()
 	s.engine = e
@@ -245,48 +281,60 @@ func (s *Store) checkIdle() {
 	}
 }
 
-// Close ends the store. Calls that are under way are made again by the next
-// one. Closing twice does nothing.
-func (s *Store) Close() error {
+// Close ends the store, not the engine. Calls that are under way are made again
+// by the next one. Closing twice does nothing.
+func (s *Store) Close() {
 	s.mu.Lock()
 	s.draining = true
 	s.unlock()
 	s.cancel()
+	s.opening.Lock()   // when it is there, nothing is being opened, nor will be
+	s.opening.Unlock() //nolint:staticcheck // as said
 	s.work.Wait()
 	for _, k := range s.keepers {
 		k.session.Leave()
 	}
-	s.opening.Lock()
-	defer s.opening.Unlock()
 	s.mu.Lock()
-	e := s.engine
+	defer s.unlock()
 	for _, c := range s.byName {
 		c.stopTimer()
 		for _, w := range c.waiters {
 			w.stop()
 		}
 	}
-	s.unlock()
-	if e == nil {
-		return nil
-	}
-	return e.Close()
 }
 
 // arrive handles a CALL that was handed over.
 func (s *Store) arrive(ctx context.Context, a *arrival) {
-	if err := s.Start(ctx); err != nil {
+	kept := a.options.TrustLevel == trustPersistent
+	open := s.look
+	if kept {
+		open = s.Start
+	}
+	if err := open(ctx); err != nil {
 		s.log.Error("persistent calls cannot be kept", "err", err)
-		a.keeper.refuse(a.invocation, wamp.ErrUnavailable, "persistent calls cannot be kept now; the gateway's log says why", nil)
+		a.keeper.refuse(a.invocation, wamp.ErrUnavailable, told(err), nil)
 		return
 	}
-	if a.options.TrustLevel != trustPersistent {
+	if !kept {
 		s.asked(a)
 		return
 	}
 	s.mu.Lock()
 	defer s.unlock()
 	s.accept(a)
+}
+
+// told returns what callers are told of an error of Start.
+func told(err error) string {
+	var says interface{ Told() string }
+	switch {
+	case errors.As(err, &says):
+		return says.Told()
+	case errors.Is(err, errClosed):
+		return "the gateway is shutting down"
+	}
+	return "persistent calls cannot be kept now; the gateway's log says why"
 }
 
 // trustPersistent is the trust level of calls that are kept.
