@@ -104,7 +104,11 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	e.durability = Synced
-	if err := e.start(); err != nil {
+	err = checkBlocks(c.Dir)
+	if err == nil {
+		err = e.start()
+	}
+	if err != nil {
 		return nil, errors.Join(err, e.unlock())
 	}
 	return e, nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -142,10 +143,44 @@ func (e *Engine) open(ctx context.Context, c LogConfig) (*stream, error) {
 		MaxBytes: maxBytes,
 		Replicas: max(e.config.Replicas, 1),
 	})
-	if err != nil {
+	switch {
+	case err != nil && strings.Contains(err.Error(), syscall.ENOSPC.Error()): // it comes as text
+		return nil, directoryError(e.config.Dir, fmt.Errorf("log %s: %w", c.Name, syscall.ENOSPC))
+	case err != nil:
 		return nil, fmt.Errorf("log %s: %w", c.Name, err)
 	}
-	return s, nil
+	return s, s.verify(ctx)
+}
+
+// verify reads a log on this machine before anything is written to it: a server
+// that writes behind a damaged entry repairs the log, which means that it drops
+// what it cannot read, and afterwards nobody could tell. Nobody else deletes
+// meanwhile.
+func (s *stream) verify(ctx context.Context) error {
+	if len(s.engine.config.URLs) > 0 {
+		return nil
+	}
+	before, err := s.State(ctx)
+	if err != nil {
+		return err
+	}
+	found := uint64(0)
+	if err := s.each(ctx, s.prefix+">", func(Entry) error { found++; return nil }); err != nil {
+		return err
+	}
+	if found < before.Entries {
+		return s.incomplete(before.Entries, found)
+	}
+	return nil
+}
+
+// incomplete is the error of a log that lacks entries.
+func (s *stream) incomplete(kept, found uint64) error {
+	where := s.engine.config.Dir
+	if len(s.engine.config.URLs) > 0 {
+		where = redact(s.engine.config.URLs)
+	}
+	return damaged(where, fmt.Errorf("%w: log %s has %d entries, of which %d can be read", ErrDamaged, s.config.Name, kept, found))
 }
 
 // subject returns the subject of a key, which may be any string.
@@ -319,11 +354,7 @@ func (s *stream) all(ctx context.Context, take func(Entry) error) error {
 	if err != nil || after.Entries < before.Entries { // somebody deletes
 		return err
 	}
-	where := s.engine.config.Dir
-	if len(s.engine.config.URLs) > 0 {
-		where = redact(s.engine.config.URLs)
-	}
-	return damaged(where, fmt.Errorf("%w: log %s has %d entries, of which %d can be read", ErrDamaged, s.config.Name, before.Entries, found))
+	return s.incomplete(before.Entries, found)
 }
 
 // each calls take with the entries of a subject that may have wildcards.
