@@ -4,7 +4,7 @@ TOOL = go tool -modfile=.ci/tools.mod
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := all
-.PHONY: all run test short cover fuzz bench e2e heavy lint fmt tidy vuln update check image help
+.PHONY: all run test short cover fuzz bench e2e heavy crash lint fmt tidy vuln update check image help
 
 all: fmt lint test ## format, lint and test
 
@@ -34,6 +34,9 @@ e2e: ## the binary, real sockets, curl and the WAMP clients of others
 
 heavy: ## the same with large volumes
 	WAMPGATE_TEST_HEAVY=1 go test -count=1 -timeout=30m ./test/
+
+crash: ## kill gateways under load, 50 times, and look for what was lost
+	WAMPGATE_TEST_HEAVY=1 go test -count=1 -v -timeout=30m -run='Kills|CalleeAway|Crash' ./test/...
 
 lint: ## golangci-lint
 	$(TOOL) golangci-lint run
