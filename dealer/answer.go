@@ -106,7 +106,7 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 	}
 	e.Error = m.Error
 	e.Payload = m.Payload
-	e.Origin = wamp.OriginCallee
+	e.Origin = m.Origin // a callee's, unless somebody in this process says that it is not
 	e.Served = wamp.Served{Registration: c.registration, Callee: c.callee.id}
 	d.end(now, c)
 	return nil

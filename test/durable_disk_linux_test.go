@@ -87,8 +87,9 @@ func TestPersistentDiskFull(t *testing.T) {
 	makeRoom := fillDisk(t, dir, mib)
 	for i := range n {
 		a := g.want(ctx, t, http.StatusServiceUnavailable, "full; nothing was accepted", fmt.Sprintf("refused-%d", i), "test.echo")
-		if a.header.Get("Retry-After") == "" {
-			t.Errorf("refused without Retry-After: %+v", a)
+		h := a.header
+		if h.Get("Retry-After") == "" || h.Get("Wamp-Retry") != "safe" || h.Get("Wamp-Error-Source") != "dealer" || h.Get("Location") != "" {
+			t.Errorf("refused with %v", h)
 		}
 		if a := g.send(ctx, t, http.MethodGet, fmt.Sprintf("/calls/refused-%d", i), http.NoBody); a.status != http.StatusNotFound {
 			t.Errorf("a refused call is there: %+v", a)

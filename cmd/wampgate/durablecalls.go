@@ -59,7 +59,7 @@ func (d durableCalls) Outcome(ctx context.Context, who wamp.Identity, id string)
 	if err != nil {
 		return gateway.CallOutcome{}, d.known(err)
 	}
-	return gateway.CallOutcome{Payload: o.Payload, Error: o.Error, Origin: originOf(o.Error)}, nil
+	return gateway.CallOutcome{Payload: o.Payload, Error: o.Error, Origin: durable.OriginOf(o.Error)}, nil
 }
 
 func (d durableCalls) one(ask func() (durable.Status, error)) (gateway.CallStatus, error) {
@@ -76,15 +76,6 @@ func (d durableCalls) known(err error) error {
 		return gateway.ErrNoSuchCall
 	}
 	return err
-}
-
-// originOf returns who made the error that a call ended with.
-func originOf(uri wamp.URI) wamp.Origin {
-	switch uri {
-	case wamp.ErrExpired, wamp.ErrDeadLettered, wamp.ErrCanceled:
-		return wamp.OriginDealer
-	}
-	return wamp.OriginCallee
 }
 
 func statusOf(s *durable.Status) gateway.CallStatus {
@@ -106,7 +97,7 @@ func statusOf(s *durable.Status) gateway.CallStatus {
 		g.State = gateway.CallFailed
 	}
 	if s.Error != "" {
-		g.Status = answers.Of(answers.Failure{URI: s.Error, Origin: originOf(s.Error), Canceled: true}).Status
+		g.Status = answers.Of(answers.Failure{URI: s.Error, Origin: durable.OriginOf(s.Error), Canceled: true}).Status
 	}
 	return g
 }

@@ -160,6 +160,16 @@ type Outcome struct {
 	Error    wamp.URI
 }
 
+// OriginOf returns who made the error that a call ended with. Of those that the
+// store makes, callees may have seen an attempt before.
+func OriginOf(uri wamp.URI) wamp.Origin {
+	switch uri {
+	case ErrExpired, ErrDeadLettered, wamp.ErrCanceled:
+		return wamp.OriginDealerDispatched
+	}
+	return wamp.OriginCallee
+}
+
 // errRunning means that a call has no outcome yet.
 var errRunning = errors.New("the call has not ended")
 

@@ -168,17 +168,22 @@ func (k *keeper) yield(invocation wamp.ID, p wamp.Payload, passthru *wamp.Passth
 	})
 }
 
-// refuse answers an arrival with an error. Text is for people.
+// refuse answers an arrival with an error of the store. Text is for people; more
+// is there if the call may go on.
 func (k *keeper) refuse(invocation wamp.ID, why wamp.URI, text string, more wamp.Dict) {
 	p, err := wamp.NewPayload(wamp.JSON, []any{text}, more)
 	if err != nil {
 		p = wamp.Payload{}
 	}
-	k.fail(invocation, why, p)
+	origin := wamp.OriginDealer
+	if more != nil {
+		origin = wamp.OriginDealerDispatched
+	}
+	k.fail(invocation, why, origin, p)
 }
 
-func (k *keeper) fail(invocation wamp.ID, why wamp.URI, p wamp.Payload) {
-	_ = k.submit(&wamp.Error{RequestType: wamp.TypeInvocation, Request: invocation, Error: why, Payload: p}) // as in yield
+func (k *keeper) fail(invocation wamp.ID, why wamp.URI, origin wamp.Origin, p wamp.Payload) {
+	_ = k.submit(&wamp.Error{RequestType: wamp.TypeInvocation, Request: invocation, Error: why, Origin: origin, Payload: p}) // as in yield
 }
 
 // A waiter is somebody who wants to know what comes of a call: a CALL, or who
@@ -244,7 +249,7 @@ func (w *waiter) finished(o *outcome, p wamp.Payload) {
 		p, _ := wamp.NewPayload(wamp.JSON, []any{}, told)
 		w.keeper.yield(w.invocation, p, nil, told, false)
 	case o.Error != "":
-		w.keeper.fail(w.invocation, o.Error, p)
+		w.keeper.fail(w.invocation, o.Error, OriginOf(o.Error), p)
 	default:
 		w.keeper.yield(w.invocation, p, o.Passthru, wamp.Dict{"call_id": o.ID}, false)
 	}

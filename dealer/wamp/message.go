@@ -179,7 +179,7 @@ type Goodbye struct {
 }
 
 // Origin tells who produced an [Error]. It never goes over the wire; sessions
-// inside the process read it.
+// inside the process read it, and one that keeps calls of others sets it.
 type Origin uint8
 
 // The origins of an Error.
