@@ -190,6 +190,9 @@ func (w *writer) operation(d *described, tag, suffix string, more object) object
 	}
 	own, _ := more["parameters"].([]any)
 	own = append(own, ref("parameters", "timeout"))
+	if suffix == "" && w.keepsCalls() {
+		own = append(own, ref("parameters", "prefer"), ref("parameters", "idempotencyKey"))
+	}
 	if w.Persistent && suffix == "" {
 		own = append(own, ref("parameters", "trust"), ref("parameters", "delay"), ref("parameters", "not_before"), ref("parameters", "expiry"))
 	}
@@ -241,7 +244,7 @@ func (w *writer) responses(d *described, cached bool) object {
 	if cached && d.Cache > 0 {
 		all["304"] = object{"description": "The client has the result already"}
 	}
-	if !cached && slices.Contains(w.Routes("/calls/{id}"), http.MethodGet) {
+	if !cached && w.keepsCalls() {
 		all["202"] = ref("responses", "Accepted")
 	}
 	byStatus := map[int][]string{}
@@ -258,6 +261,9 @@ func (w *writer) responses(d *described, cached bool) object {
 	}
 	return all
 }
+
+// keepsCalls reports whether calls can be asked for.
+func (w *writer) keepsCalls() bool { return slices.Contains(w.Routes("/calls/{id}"), http.MethodGet) }
 
 func problemContent() object {
 	return object{"application/problem+json": object{"schema": ref("schemas", "Problem")}}

@@ -44,6 +44,15 @@ def untouched(case):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    if case.headers:
+        # The same few keys come with one body and then with another, which is
+        # 422 and no mistake of the document.
+        case.headers.pop("Idempotency-Key", None)
+        if "ndjson" in str(case.media_type):  # a streamed body is not for calls that answer later
+            case.headers.pop("Prefer", None)
+        case.headers.pop("Last-Event-ID", None)  # names an event of another call
+    if case.path == "/call" and isinstance(case.body, dict) and str(case.body.get("procedure", "")).startswith("demo."):
+        case.body["procedure"] = "none"  # learned from answers; the document does not tie arguments to it
     if isinstance(case.query, dict) and re.fullmatch(r"[0-9]+(ms|s|m)?", str(case.query.get("timeout", ""))):
         case.query["timeout"] = "20s"
     if case.path == "/call/demo.sleep":
