@@ -349,6 +349,9 @@ func TestWebhookCallee(t *testing.T) {
 	wants(send(bob, "GET", echo, ""), http.StatusNotFound, "wamp.error.no_such_registration")
 	wants(send(bob, "DELETE", echo, ""), http.StatusNotFound, "wamp.error.no_such_registration")
 	wants(send(ann, "DELETE", echo, ""), http.StatusNoContent, "")
+	for _, method := range []string{"GET", "PUT", "DELETE"} {
+		wants(send(ann, method, echo, ""), http.StatusNotFound, "wamp.error.no_such_registration")
+	}
 	wants(send(ann, "POST", "/call/my.echo", `[]`), http.StatusNotFound, "no_such_procedure")
 
 	lines := register("lines", "")
