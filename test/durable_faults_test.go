@@ -18,7 +18,14 @@ import (
 // refuseStart starts a gateway that must not come up, and say why.
 func refuseStart(t *testing.T, dir string, words ...string) {
 	t.Helper()
+	refuseStartWith(t, os.Environ(), dir, words...)
+}
+
+// refuseStartWith is refuseStart with another environment.
+func refuseStartWith(t *testing.T, env []string, dir string, words ...string) {
+	t.Helper()
 	cmd := exec.CommandContext(soon(t), binary(t), "serve", "--anonymous", "--listen=127.0.0.1:0", "--admin-listen=", "--data-dir="+dir)
+	cmd.Env = env
 	out, _ := cmd.CombinedOutput() // the exit code is looked at
 	if code := cmd.ProcessState.ExitCode(); code != 1 {
 		t.Errorf("%s: exit code %d, want 1\n%s", dir, code, out)
@@ -130,6 +137,22 @@ func TestCorruptStore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCorruptDefaultStore damages the store in the folder that is taken without
+// --data-dir: calls that were accepted are in it, so the gateway does not run
+// without them.
+func TestCorruptDefaultStore(t *testing.T) {
+	t.Parallel()
+	ctx, home := within(t, 2*patience), t.TempDir()
+	data := filepath.Join(home, "wampgate")
+	g := startDurable(t, data)
+	g.accepted(ctx, t, "call")
+	if err := g.stop(); err != nil {
+		t.Fatal(err)
+	}
+	harm(t, data, "meta.inf", flipMiddle)
+	refuseStartWith(t, append(os.Environ(), "XDG_STATE_HOME="+home), "auto", "the store in "+data+" cannot be read", "Put a backup in its place")
 }
 
 // accepted makes a persistent call that has no callee.

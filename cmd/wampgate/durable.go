@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/durable"
+	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -49,7 +50,8 @@ func newStore(s *settings, place *storage, log *slog.Logger) *durable.Store {
 }
 
 // startKept has persistent calls kept, and goes on with those that were. What
-// is not in order with the default folder stops only them.
+// is not in order with the default folder stops only them, unless calls that
+// were accepted may be lost.
 func (n *node) startKept(ctx context.Context) error {
 	if n.durable == nil {
 		return nil
@@ -64,7 +66,7 @@ func (n *node) startKept(ctx context.Context) error {
 	}
 	switch err := n.durable.Start(ctx); {
 	case err == nil:
-	case n.storage.auto:
+	case n.storage.auto && !errors.Is(err, engine.ErrDamaged):
 		n.log.Warn("persistent calls are refused", "err", err)
 	default:
 		return n.abandonKept(fmt.Errorf("persistent calls: %w", err))

@@ -44,7 +44,7 @@ func checkBlocks(dir string) error {
 				return directoryError(dir, err)
 			}
 			if at, ok := checkBlock(data, i == len(blocks)-1); !ok {
-				return damaged(dir, fmt.Errorf("%s is damaged at byte %d", path, at))
+				return damaged(dir, fmt.Errorf("%s, byte %d", path, at))
 			}
 		}
 	}

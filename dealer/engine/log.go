@@ -310,7 +310,8 @@ func (s *stream) at(ctx context.Context, seq uint64, subject string) (Entry, err
 var (
 	// ErrNotFound means that there is no such entry.
 	ErrNotFound = errors.New("no such entry")
-	// ErrDamaged means that entries that were not deleted cannot be read.
+	// ErrDamaged means that entries that were not deleted cannot be read, or
+	// the store as a whole.
 	ErrDamaged = errors.New("the store is damaged")
 )
 
