@@ -3,12 +3,17 @@ package test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/wampgate/wampgate/dealer/durable"
+	"github.com/wampgate/wampgate/dealer/engine"
 )
 
 // A siege is a gateway that is killed again and again while callers and
@@ -121,7 +126,7 @@ func (s *siege) caller(ctx context.Context, name, key string) {
 // TestKills kills the gateway again and again under load, 10 times or, in the
 // heavy tier, 50: no accepted call is lost, each has one result, those with a
 // key are begun in order, and what kills its callees ends among the dead
-// letters.
+// letters. In the end the store holds the results, each once, and no call.
 func TestKills(t *testing.T) {
 	t.Parallel()
 	kills := 10
@@ -179,8 +184,68 @@ func TestKills(t *testing.T) {
 	if lost > 0 || wrong > 0 || len(s.disorder) > 0 {
 		t.Errorf("lost %d, wrong %d, out of order %v", lost, wrong, s.disorder)
 	}
-	letters := mustCall(ctx, t, p, nil, "wampgate.deadletter.list")
-	if n := len(element[[]any](letters.args, 0)); n != len(s.poison) {
-		t.Errorf("%d dead letters, want %d", n, len(s.poison))
+	dead := map[string]bool{}
+	for _, l := range element[[]any](mustCall(ctx, t, p, nil, "wampgate.deadletter.list").args, 0) {
+		row, _ := l.(map[string]any)
+		dead[fmt.Sprint(row["call_id"])] = true
+	}
+	if !maps.Equal(dead, s.poison) {
+		t.Errorf("dead letters %v, want %v", dead, s.poison)
+	}
+	rest()
+	callees.Wait()
+	if err := s.g.stop(); err != nil {
+		t.Errorf("the gateway ended with %v", err)
+	}
+	s.checkStore(ctx, t)
+}
+
+// checkStore looks into the folder of a gateway that has drained.
+func (s *siege) checkStore(ctx context.Context, t *testing.T) {
+	t.Helper()
+	e, err := engine.Open(ctx, engine.Config{Dir: s.g.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close() //nolint:errcheck // nothing is lost with it
+	store := durable.New(durable.Config{Open: func(context.Context) (*engine.Engine, error) { return e, nil }})
+	defer store.Close()
+	if err := store.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if st := store.Stats(); st.Waiting+st.Running+st.Scheduled != 0 || st.DeadLetters != len(s.poison) {
+		t.Errorf("the store has %+v, want no calls and %d dead letters", st, len(s.poison))
+	}
+	results, err := e.Journal(ctx, engine.LogConfig{Name: "outcomes", MaxBytes: durable.DefaultMaxBytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded, id := map[string]int{}, regexp.MustCompile(`"id":"([^"]+)"`)
+	err = results.Read(ctx, func(stored engine.Entry) error {
+		for _, m := range id.FindAllSubmatch(stored.Data, -1) {
+			recorded[string(m[1])]++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range s.accepted {
+		if recorded[name] != 1 {
+			t.Errorf("the result of %s is recorded %d times", name, recorded[name])
+		}
+	}
+	calls, err := e.Journal(ctx, engine.LogConfig{Name: "calls", MaxBytes: durable.DefaultMaxBytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for { // what is not needed is deleted in the background
+		switch state, err := calls.State(ctx); {
+		case err != nil:
+			t.Fatalf("the log of calls: %+v, %v", state, err)
+		case state.Entries == 0:
+			return
+		}
+		pauseFor(5 * time.Millisecond)
 	}
 }

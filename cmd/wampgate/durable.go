@@ -39,7 +39,11 @@ func newStore(s *settings, place *storage, log *slog.Logger) *durable.Store {
 		Log:            log,
 		MaxBytes:       int64(s.DurableMaxBytes),
 		MaxCalls:       s.DurableMaxCalls,
+		MaxOutcomes:    s.DurableMaxResults,
+		MaxDeadLetters: s.DurableMaxLetters,
 		Retention:      s.DurableRetention,
+		MinRetention:   s.DurableMinKeep,
+		ShareAnonymous: s.access == nil, // in dev
 		Expiry:         s.DurableExpiry,
 		MaxAttempts:    s.DurableAttempts,
 		MaxCrashes:     s.DurableCrashes,

@@ -60,8 +60,11 @@ type settings struct {
 	NATSMonitor        string        `group:"Persistent calls" name:"nats-monitor" placeholder:"URL" help:"Monitoring port of one of these; it tells whether they wait for the disk."`
 	NATSReplicas       int           `group:"Persistent calls" name:"nats-replicas" default:"1" help:"On how many of these each is kept, 1 to 5."`
 	DurableMaxBytes    size          `group:"Persistent calls" default:"1GiB" help:"Bytes of calls, and of results, that are kept; beyond it, none are accepted."`
-	DurableMaxCalls    int           `group:"Persistent calls" default:"500000" help:"Calls and results that are kept, of all realms."`
-	DurableRetention   time.Duration `group:"Persistent calls" default:"24h" help:"How long results are kept."`
+	DurableMaxCalls    int           `group:"Persistent calls" default:"500000" help:"Calls that are not over, of all realms."`
+	DurableMaxResults  int           `group:"Persistent calls" default:"500000" help:"Results that are kept, of all realms; the oldest are forgotten first."`
+	DurableMaxLetters  int           `group:"Persistent calls" name:"durable-max-dead-letters" default:"10000" help:"Dead letters, of all realms; with that many, no calls are accepted."`
+	DurableRetention   time.Duration `group:"Persistent calls" default:"24h" help:"How long results are kept, if there is room."`
+	DurableMinKeep     time.Duration `group:"Persistent calls" name:"durable-min-retention" default:"10m" help:"How long in any case; without room for younger ones, no calls are accepted."`
 	DurableExpiry      time.Duration `group:"Persistent calls" default:"24h" help:"How long a call is tried that does not say."`
 	DurableAttempts    int           `group:"Persistent calls" default:"5" help:"How often a call is tried."`
 	DurableCrashes     int           `group:"Persistent calls" default:"3" help:"How many callees' sessions a call may take along."`
@@ -239,6 +242,7 @@ func (s *settings) limitFaults() []fault {
 		"max-kept-each": int64(s.MaxKeptEach), "max-kept-bytes-each": int64(s.MaxKeptBytesEach), "max-kept-bytes": int64(s.MaxKeptBytes),
 		"retention":         int64(s.Retention),
 		"durable-max-bytes": int64(s.DurableMaxBytes), "durable-max-calls": int64(s.DurableMaxCalls),
+		"durable-max-results": int64(s.DurableMaxResults), "durable-max-dead-letters": int64(s.DurableMaxLetters), "durable-min-retention": int64(s.DurableMinKeep),
 		"durable-retention": int64(s.DurableRetention), "durable-expiry": int64(s.DurableExpiry),
 		"durable-attempts": int64(s.DurableAttempts), "durable-crashes": int64(s.DurableCrashes),
 		"durable-attempt-timeout": int64(s.DurableAttemptTime), "durable-concurrency": int64(s.DurableConcurrency),

@@ -139,7 +139,7 @@ func (s *Store) Await(ctx context.Context, realm wamp.URI, who wamp.Identity, id
 		return status, err
 	}
 	w := &waiter{ended: make(chan struct{})}
-	c.waiters = append(c.waiters, w)
+	c.join(w)
 	s.unlock()
 	select {
 	case <-w.ended:
@@ -147,7 +147,7 @@ func (s *Store) Await(ctx context.Context, realm wamp.URI, who wamp.Identity, id
 	}
 	s.mu.Lock()
 	defer s.unlock()
-	c.drop(w)
+	w.leave()
 	status, _, _, err = s.statusOf(realm, who, id)
 	return status, err
 }
@@ -225,7 +225,8 @@ func (s *Store) cancelCall(c *call, mode wamp.CancelMode) {
 }
 
 // List returns the calls of who, or everybody's for the role admin, the latest
-// first, at most limit. It looks at all that there are.
+// first, at most limit. It looks at all that there are. For who came without
+// credentials the list is empty, unless [Config.ShareAnonymous] is set.
 func (s *Store) List(ctx context.Context, realm wamp.URI, who wamp.Identity, limit int) ([]Status, error) {
 	if err := s.look(ctx); err != nil {
 		return nil, err
@@ -233,6 +234,9 @@ func (s *Store) List(ctx context.Context, realm wamp.URI, who wamp.Identity, lim
 	s.mu.Lock()
 	defer s.unlock()
 	owner, all := ownerOf(who), who.Authrole == adminRole
+	if owner == anonymousOwner && !all && !s.config.ShareAnonymous {
+		return nil, nil // they are many; each knows the ids of his own
+	}
 	mine := func(n *name) bool { return n.Realm == realm && (all || n.Owner == owner) }
 	var list []Status
 	for _, c := range s.byName {

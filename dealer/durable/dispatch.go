@@ -56,6 +56,9 @@ func (s *Store) wakeAt(c *call, at time.Time) {
 // fill makes calls of a procedure as long as there is room.
 func (s *Store) fill(p *pool) {
 	for len(p.ready) > 0 && !p.parked && p.running < s.config.MaxRunning && s.inFlight < maxRunning && !s.draining {
+		if !s.mayStart() {
+			break
+		}
 		c := p.ready[0]
 		p.ready[0] = nil
 		p.ready = p.ready[1:]
@@ -234,13 +237,11 @@ func (s *Store) failedAttempt(c *call, a *answer, crash bool) {
 	n.History = append(n.History, fmt.Sprintf("%s attempt %d: %s", time.Now().UTC().Format(time.RFC3339), n.Failed, what))
 	n.History = n.History[max(0, len(n.History)-maxHistory):]
 	s.stats.Failures++
-	if n.Failed >= s.config.MaxAttempts || n.Crashes >= s.config.MaxCrashes {
-		s.giveUp(c)
-		return
-	}
 	c.state = queued
 	next := time.Now().Add(backoff(n.Failed))
-	s.log.Info("a persistent call is tried again", "call", c.ID, "procedure", string(c.Procedure), "attempt", n.Failed, "reason", what)
+	if !s.exhausted(c) {
+		s.log.Info("a persistent call is tried again", "call", c.ID, "procedure", string(c.Procedure), "attempt", n.Failed, "reason", what)
+	}
 	c.noting = true
 	e, err := newEntry(kindAttempts, n, wamp.Payload{})
 	if err == nil {
@@ -253,6 +254,11 @@ func (s *Store) failedAttempt(c *call, a *answer, crash bool) {
 	if err != nil {
 		s.noted(c, place{}, err, next)
 	}
+}
+
+// exhausted reports whether a call has no attempt left.
+func (s *Store) exhausted(c *call) bool {
+	return c.attempts.Failed >= s.config.MaxAttempts || c.attempts.Crashes >= s.config.MaxCrashes
 }
 
 // noted handles the news that the attempts of a call are stored. If they
@@ -270,6 +276,10 @@ func (s *Store) noted(c *call, at place, err error, next time.Time) {
 		s.calls.release(c.noted)
 		c.noted = 0
 	case queued:
+		if s.exhausted(c) {
+			s.giveUp(c)
+			return
+		}
 		s.wakeAt(c, next)
 	}
 }
@@ -279,13 +289,15 @@ func backoff(failed int) time.Duration {
 	return min(firstBackoff<<min(failed-1, 20), lastBackoff)
 }
 
-// giveUp puts a call among the dead letters.
+// giveUp puts a call among the dead letters, when there is room.
 func (s *Store) giveUp(c *call) {
 	c.state = finishing
+	s.expiries.remove(c)
 	l := &deadLetter{letter: letter{
 		record: c.record, Died: time.Now().UTC(), Attempts: c.attempts.Failed, Crashes: c.attempts.Crashes, Reason: c.attempts.History,
 	}}
-	s.later(func() { s.bury(c, l) })
+	s.graves = append(s.graves, grave{c, l})
+	s.later(s.dig)
 }
 
 // bury stores a dead letter, and then the outcome of its call.
@@ -294,7 +306,7 @@ func (s *Store) bury(c *call, l *deadLetter) {
 	if !c.loaded {
 		stored, err := s.calls.get(s.ctx, c.at)
 		if err != nil {
-			s.retry(func() { s.bury(c, l) }, "a call cannot be read to become a dead letter", c, err)
+			s.unburied(c, l, err)
 			return
 		}
 		p = stored.payload
@@ -303,12 +315,13 @@ func (s *Store) bury(c *call, l *deadLetter) {
 	if err == nil {
 		err = s.letters.add(e, func(at place, err error) {
 			if err != nil {
-				s.retry(func() { s.bury(c, l) }, "a dead letter cannot be stored", c, err)
+				s.unburied(c, l, err)
 				return
 			}
 			s.mu.Lock()
 			defer s.unlock()
-			l.at = at
+			s.digging--
+			l.at, l.size = at, e.size()
 			s.dead[c.name] = l
 			s.stats.DeadLettered++
 			s.log.Error("a persistent call was given up; see wampgate.deadletter.list", "call", c.ID, "realm", string(c.Realm),
@@ -317,7 +330,7 @@ func (s *Store) bury(c *call, l *deadLetter) {
 		})
 	}
 	if err != nil {
-		s.retry(func() { s.bury(c, l) }, "a dead letter cannot be stored", c, err)
+		s.unburied(c, l, err)
 	}
 }
 
@@ -357,27 +370,40 @@ func (s *Store) conclude(c *call, state State, why wamp.URI, p wamp.Payload, pas
 		Accepted: c.Accepted, Ended: time.Now().UTC(), Attempts: c.attempts.Failed + 1, Serializer: int(p.Serializer),
 	}
 	e, err := newEntry(kindOutcome, o, p)
-	if err == nil && !s.outcomes.fits(&e) {
-		o.State, o.Error, p = Failed, wamp.ErrPayloadSizeExceeded, wamp.Payload{}
-		e, err = newEntry(kindOutcome, o, p)
+	if err == nil && !s.holdsOutcome(&e) {
+		o.State, o.Error, o.Passthru = Failed, wamp.ErrPayloadSizeExceeded, nil
+		e, err = newEntry(kindOutcome, o, s.unkept())
+		o.Serializer = int(e.payload.Serializer)
 	}
 	if err != nil {
 		s.log.Error("an outcome cannot be written", "call", c.ID, "err", err) // its types all have a form
 		return
 	}
-	s.later(func() { s.store(c, o, e) })
+	s.storing += int64(e.size())
+	s.later(func() { s.store(c, o, e, false) })
 }
 
-func (s *Store) store(c *call, o *outcome, e entry) {
+// store stores an outcome; late means that this was tried before.
+func (s *Store) store(c *call, o *outcome, e entry, late bool) {
 	again := func(err error) {
-		s.retry(func() { s.store(c, o, e) }, "the outcome of a call cannot be stored", c, err)
+		if !late {
+			s.mu.Lock()
+			s.unstored++
+			s.unlock()
+		}
+		s.retry(func() { s.store(c, o, e, true) }, "the outcome of a call cannot be stored", c, err)
 	}
 	err := s.outcomes.add(e, func(at place, err error) {
 		if err != nil {
 			again(err)
 			return
 		}
-		s.concluded(c, o, e.payload, at)
+		if late {
+			s.mu.Lock()
+			s.unstored--
+			s.unlock()
+		}
+		s.concluded(c, o, &e, at)
 	})
 	if err != nil {
 		again(err)
@@ -385,11 +411,13 @@ func (s *Store) store(c *call, o *outcome, e entry) {
 }
 
 // concluded lets go of a call whose outcome is stored.
-func (s *Store) concluded(c *call, o *outcome, p wamp.Payload, at place) {
+func (s *Store) concluded(c *call, o *outcome, e *entry, at place) {
 	s.mu.Lock()
 	defer s.unlock()
 	c.state = finished
-	delete(s.byName, c.name)
+	s.storing -= int64(e.size())
+	s.remove(c)
+	p := e.payload
 	s.remember(o, at)
 	s.calls.release(c.at.seq)
 	s.calls.release(c.noted)
@@ -397,8 +425,7 @@ func (s *Store) concluded(c *call, o *outcome, p wamp.Payload, at place) {
 	s.loadedBytes -= c.counted
 	c.counted = 0
 	s.stats.count(o.State)
-	waiters := c.waiters
-	c.waiters = nil
+	waiters := c.dismiss()
 	p.Serializer = wamp.Serializer(o.Serializer) //nolint:gosec // was one
 	s.later(func() {
 		for _, w := range waiters {
@@ -406,6 +433,7 @@ func (s *Store) concluded(c *call, o *outcome, p wamp.Payload, at place) {
 		}
 	})
 	s.leaveLine(c)
+	s.fillWhenRoom()
 }
 
 // leavePool takes a call out of those that wait for room or a callee.
@@ -423,7 +451,7 @@ func (s *Store) leavePool(c *call) {
 
 // remember keeps an outcome.
 func (s *Store) remember(o *outcome, at place) {
-	done := &kept{o, at}
+	done := &kept{outcome: o, at: at}
 	s.done[o.name] = done
 	s.ended = append(s.ended, done)
 }

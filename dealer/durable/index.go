@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"container/heap"
 	"crypto/rand"
 	"encoding/hex"
@@ -37,6 +38,7 @@ type call struct {
 	canceled bool   // its owner wants its end
 	noting   bool   // its attempts are being stored
 
+	stub    int64   // bytes that are set aside for its least outcome
 	request wamp.ID // of its CALL
 	line    *line   // nil if it has no key
 	pool    *pool   // that it waits in or runs in; nil if it does neither
@@ -59,8 +61,34 @@ func (c *call) public() State {
 	return Accepted
 }
 
-func (c *call) drop(w *waiter) {
-	c.waiters = slices.DeleteFunc(c.waiters, func(other *waiter) bool { return other == w })
+// join makes w wait for c.
+func (c *call) join(w *waiter) {
+	w.call = c
+	c.waiters = append(c.waiters, w)
+	if w.keeper != nil {
+		w.keeper.waiting[w.invocation] = w
+	}
+}
+
+// leave makes a waiter wait no more.
+func (w *waiter) leave() {
+	if w.keeper != nil {
+		delete(w.keeper.waiting, w.invocation)
+	}
+	if c := w.call; c != nil {
+		w.call = nil
+		c.waiters = slices.DeleteFunc(c.waiters, func(other *waiter) bool { return other == w })
+	}
+}
+
+// dismiss lets go of all who wait for a call, and returns them.
+func (c *call) dismiss() []*waiter {
+	all := c.waiters
+	c.waiters = nil
+	for _, w := range all {
+		w.leave()
+	}
+	return all
 }
 
 func (c *call) stopTimer() {
@@ -70,20 +98,28 @@ func (c *call) stopTimer() {
 	}
 }
 
+// compare orders calls by the time when they are due, and then as they were
+// accepted. With or without a restart, this is the order of a line.
+func (c *call) compare(other *call) int {
+	return cmp.Or(c.Due.Compare(other.Due), cmp.Compare(c.Number, other.Number))
+}
+
 // A kept is an outcome without its payload.
 type kept struct {
 	*outcome
-	at place
+	at   place
+	held bool // it stays for as long as the dead letter of its call
 }
 
 // A deadLetter is what memory holds of a letter.
 type deadLetter struct {
 	letter
-	at place
+	at   place
+	size int // bytes of its entry
 }
 
-// A line is the calls of one key, in the order in which they were accepted.
-// Only the first one is tried.
+// A line is the calls of one key, in the order of compare. Only the first one is
+// tried, when it is due.
 type line struct {
 	key   lineKey
 	calls []*call
@@ -118,6 +154,7 @@ type index struct {
 	expiries    expiries
 	inFlight    int
 	loadedBytes int
+	room
 }
 
 func newIndex() index {
@@ -134,7 +171,8 @@ func newID() string {
 	return "c_" + hex.EncodeToString(random[:])
 }
 
-// queueUp puts a call at the end of the line of its key.
+// queueUp puts a call into the line of its key, but not before one that may have
+// begun.
 func (s *Store) queueUp(c *call) {
 	if c.Key == nil || c.line != nil {
 		return
@@ -145,7 +183,14 @@ func (s *Store) queueUp(c *call) {
 		l = &line{key: key}
 		s.lines[key] = l
 	}
-	l.calls = append(l.calls, c)
+	at := len(l.calls)
+	for at > 1 && c.compare(l.calls[at-1]) < 0 {
+		at--
+	}
+	if at == 1 && l.calls[0].public() == Scheduled && c.compare(l.calls[0]) < 0 {
+		at = 0
+	}
+	l.calls = slices.Insert(l.calls, at, c)
 	c.line = l
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/router"
@@ -21,13 +22,14 @@ type keeper struct {
 	session *router.Session
 
 	mu     sync.Mutex // guards the following fields; taken after the realm's lock
-	inbox  []any      // *arrival, *answer, *wakeup
+	inbox  []any      // *arrival, *answer, *wakeup, *departure
 	closed bool
 	wake   chan struct{}
 
 	// Guarded by store.mu.
 	last    wamp.ID
-	running map[wamp.ID]*call // by the request id of its CALL
+	running map[wamp.ID]*call   // by the request id of its CALL
+	waiting map[wamp.ID]*waiter // by the request id of its INVOCATION
 }
 
 // An arrival is a CALL that was handed over.
@@ -55,6 +57,9 @@ type wakeup struct {
 	exact     bool
 }
 
+// A departure says that a caller waits no more.
+type departure struct{ invocation wamp.ID }
+
 // maxInbox bounds the arrivals that wait to be handled. Answers are bounded by
 // the calls under way.
 const maxInbox = 20_000
@@ -75,6 +80,8 @@ func (k *keeper) Push(m wamp.Message) error {
 	case *wamp.Event:
 		procedure, _ := m.Details["procedure"].(string)
 		item = &wakeup{wamp.URI(procedure), m.Details["match"] == wamp.MatchExact.String()}
+	case *wamp.Interrupt:
+		item = &departure{m.Request}
 	default:
 		return nil
 	}
@@ -148,6 +155,8 @@ func (k *keeper) run(ctx context.Context) {
 				k.store.answered(k, item)
 			case *wakeup:
 				k.store.registered(k, item)
+			case *departure:
+				k.store.departed(k, item)
 			}
 		}
 	}
@@ -191,21 +200,47 @@ func (k *keeper) fail(invocation wamp.ID, why wamp.URI, origin wamp.Origin, p wa
 type waiter struct {
 	keeper     *keeper
 	invocation wamp.ID
-	async      bool // is answered when the call is accepted
-	progress   bool // is told so
+	async      bool        // is answered when the call is accepted
+	progress   bool        // is told so
+	answered   atomic.Bool // it has been, or somebody is about to
 	timer      *time.Timer
+	call       *call         // that it waits for; guarded by Store.mu
 	ended      chan struct{} // closed at the end; nil for a CALL
 }
 
-// limit has a CALL that waits answered when its timeout is over. The call goes
-// on.
-func (w *waiter) limit(s *Store, c *call, timeout time.Duration) {
-	if timeout <= 0 {
+// departed lets go of a waiter whose caller does not want an answer any more.
+// The call goes on.
+func (s *Store) departed(k *keeper, d *departure) {
+	s.mu.Lock()
+	defer s.unlock()
+	w := k.waiting[d.invocation]
+	if w == nil {
+		return
+	}
+	w.leave()
+	w.stop()
+	s.later(func() {
+		if w.answered.CompareAndSwap(false, true) {
+			w.keeper.fail(w.invocation, wamp.ErrCanceled, wamp.OriginDealerDispatched, wamp.Payload{})
+		}
+	})
+}
+
+// limit has a CALL that waits for a call answered when its timeout is over. The
+// call goes on.
+func (w *waiter) limit(s *Store, timeout time.Duration) {
+	if timeout <= 0 || w.call == nil {
 		return
 	}
 	w.timer = time.AfterFunc(timeout, func() {
 		s.mu.Lock()
+		c := w.call
+		if c == nil || !w.answered.CompareAndSwap(false, true) {
+			s.unlock()
+			return
+		}
 		state, stored := c.public(), c.state != writing
+		w.leave()
 		s.unlock()
 		if !stored {
 			w.keeper.refuse(w.invocation, wamp.ErrUnavailable, "the store has not answered in time; the call may have been accepted: ask for it by its id, or repeat it", wamp.Dict{"call_id": c.ID})
@@ -215,21 +250,21 @@ func (w *waiter) limit(s *Store, c *call, timeout time.Duration) {
 	})
 }
 
-// accepted tells a waiter that the call was, and reports whether that was all
-// that it waited for.
-func (w *waiter) accepted(c *call, state State) (done bool) {
+// accepted tells a waiter that the call was; one that waited for no more than
+// that is answered with it.
+func (w *waiter) accepted(c *call, state State) {
 	told := wamp.Dict{"call_id": c.ID, "state": string(state)}
 	switch {
 	case w.ended != nil:
 	case w.async:
 		w.stop()
-		p, _ := wamp.NewPayload(wamp.JSON, []any{}, told) // strings always have a form
-		w.keeper.yield(w.invocation, p, nil, told, false)
-		return true
-	case w.progress:
+		if w.answered.CompareAndSwap(false, true) {
+			p, _ := wamp.NewPayload(wamp.JSON, []any{}, told) // strings always have a form
+			w.keeper.yield(w.invocation, p, nil, told, false)
+		}
+	case w.progress && !w.answered.Load():
 		w.keeper.yield(w.invocation, wamp.Payload{}, nil, told, true)
 	}
-	return false
 }
 
 func (w *waiter) stop() {
@@ -241,6 +276,9 @@ func (w *waiter) stop() {
 // finished tells a waiter what the call came to.
 func (w *waiter) finished(o *outcome, p wamp.Payload) {
 	w.stop()
+	if !w.answered.CompareAndSwap(false, true) {
+		return
+	}
 	switch {
 	case w.ended != nil:
 		close(w.ended)
@@ -258,6 +296,9 @@ func (w *waiter) finished(o *outcome, p wamp.Payload) {
 // failed tells a waiter that the call was not accepted.
 func (w *waiter) failed(why wamp.URI, text string) {
 	w.stop()
+	if !w.answered.CompareAndSwap(false, true) {
+		return
+	}
 	if w.ended != nil {
 		close(w.ended)
 		return

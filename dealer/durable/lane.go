@@ -35,6 +35,16 @@ type write struct {
 	done  func(place, error)
 }
 
+// A stored append is in the journal.
+type stored struct {
+	seq    uint64
+	needed int   // entries
+	bytes  int64 // with appendOverhead
+}
+
+// appendOverhead is how many bytes an append takes beside its data, at most.
+const appendOverhead = 256
+
 // A lane writes entries to a journal. What comes while an append is under way
 // goes into the next one together: the disk is waited for once for all of them.
 type lane struct {
@@ -42,14 +52,17 @@ type lane struct {
 	log     *slog.Logger
 	single  bool // one entry in each append
 	journal engine.Journal
-	largest int // bytes of an append
+	largest int    // bytes of an append
+	freed   func() // called after an append was deleted; may be nil
 
 	mu     sync.Mutex // guards the following fields
 	queue  []write
 	bytes  int
-	err    error          // why nothing is written any more
-	live   map[uint64]int // entries that are needed, by append
-	dead   []uint64       // appends that none is needed of
+	err    error              // why nothing is written any more
+	live   map[uint64]*stored // appends that are needed
+	dead   []*stored          // those that are not any more
+	used   int64              // bytes of both
+	dying  int64              // bytes of dead
 	wake   chan struct{}
 	reaped chan struct{}
 
@@ -63,7 +76,7 @@ type lane struct {
 func newLane(name string, j engine.Journal, largest int, log *slog.Logger) *lane {
 	l := &lane{
 		name: name, journal: j, largest: largest, log: log,
-		live: make(map[uint64]int), wake: make(chan struct{}, 1), reaped: make(chan struct{}, 1),
+		live: make(map[uint64]*stored), wake: make(chan struct{}, 1), reaped: make(chan struct{}, 1),
 	}
 	_, _ = rand.Read(l.owner[:]) // never fails
 	return l
@@ -160,9 +173,7 @@ func (l *lane) write(ctx context.Context) (uint64, error) {
 		switch {
 		case err == nil:
 			l.last = seq
-			l.mu.Lock()
-			l.live[seq] = len(l.batch)
-			l.mu.Unlock()
+			l.keep(seq, len(l.batch), len(l.data))
 			return seq, nil
 		case !errors.Is(err, engine.ErrUnavailable) || ctx.Err() != nil:
 			return 0, err
@@ -194,17 +205,40 @@ func (l *lane) stop(err error) {
 	}
 }
 
-// keep notes that an entry that was found is needed.
-func (l *lane) keep(seq uint64, n int) {
+// keep notes an append of so many entries and bytes. It is deleted when none of
+// them is needed, as for one without any.
+func (l *lane) keep(seq uint64, n, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	a := &stored{seq, n, int64(size) + appendOverhead}
+	l.used += a.bytes
+	l.live[seq] = a
 	if n == 0 {
-		delete(l.live, seq)
-		l.dead = append(l.dead, seq)
-		signal(l.reaped)
-		return
+		l.bury(a)
 	}
-	l.live[seq] = n
+}
+
+// bury has an append deleted. l.mu is held.
+func (l *lane) bury(a *stored) {
+	delete(l.live, a.seq)
+	l.dead = append(l.dead, a)
+	l.dying += a.bytes
+	signal(l.reaped)
+}
+
+// load returns how many bytes the journal holds, and how many of these are
+// going to stay.
+func (l *lane) load() (used, lasting int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.used, l.used - l.dying
+}
+
+// takes reports whether an entry leaves reserve bytes of max free.
+func (l *lane) takes(e *entry, limit, reserve int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.used+int64(l.bytes+e.size())+appendOverhead+reserve <= limit
 }
 
 // release says that an entry is not needed any more. When none of its append
@@ -215,12 +249,13 @@ func (l *lane) release(seq uint64) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.live[seq]--; l.live[seq] > 0 {
+	a := l.live[seq]
+	if a == nil {
 		return
 	}
-	delete(l.live, seq)
-	l.dead = append(l.dead, seq)
-	signal(l.reaped)
+	if a.needed--; a.needed <= 0 {
+		l.bury(a)
+	}
 }
 
 // reap deletes what is not needed until ctx ends. What is left then, the next
@@ -236,8 +271,8 @@ func (l *lane) reap(ctx context.Context) {
 		dead := l.dead
 		l.dead = nil
 		l.mu.Unlock()
-		for i, seq := range dead {
-			if err := l.journal.Delete(ctx, seq); err != nil {
+		for i, a := range dead {
+			if err := l.journal.Delete(ctx, a.seq); err != nil {
 				if ctx.Err() == nil {
 					l.log.Warn("an entry cannot be deleted yet", "log", l.name, "err", err)
 				}
@@ -247,6 +282,13 @@ func (l *lane) reap(ctx context.Context) {
 				l.mu.Unlock()
 				wait(ctx, laneRetry)
 				break
+			}
+			l.mu.Lock()
+			l.used -= a.bytes
+			l.dying -= a.bytes
+			l.mu.Unlock()
+			if l.freed != nil {
+				l.freed()
 			}
 		}
 	}

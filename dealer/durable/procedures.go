@@ -129,8 +129,8 @@ func (s *Store) askWait(q *question) (any, error) {
 	case err != nil:
 		return nil, err
 	case c != nil:
-		c.waiters = append(c.waiters, w)
-		w.limit(s, c, timeout)
+		c.join(w)
+		w.limit(s, timeout)
 	default:
 		s.later(func() { s.replay(done, w) })
 	}
@@ -211,7 +211,7 @@ func (s *Store) askLetters(q *question) (any, error) {
 		}
 		all = append(all, wamp.Dict{
 			"call_id": l.ID, "owner": readable(l.Owner), "procedure": string(l.Procedure), "accepted": l.Accepted.UnixMilli(),
-			"died": l.Died.UnixMilli(), "attempts": int64(l.Attempts), "crashes": int64(l.Crashes), "history": reason,
+			"died": l.Died.UnixMilli(), "bytes": int64(l.size), "attempts": int64(l.Attempts), "crashes": int64(l.Crashes), "history": reason,
 		})
 	}
 	return all, nil
@@ -251,6 +251,9 @@ func (s *Store) askDiscard(q *question) (any, error) {
 	}
 	delete(s.dead, l.name)
 	s.letters.release(l.at.seq)
+	if done := s.done[l.name]; done != nil && done.held {
+		s.forget(done) // it was kept with the letter, beyond its time
+	}
 	s.log.Info("a dead letter was discarded", "call", l.ID, "realm", string(l.Realm), "by", q.who.Authid)
 	return true, nil
 }
@@ -264,7 +267,7 @@ func (s *Store) askRetry(q *question) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := s.checkRoom(); why != "" {
+	if why := s.checkRevival(); why != "" {
 		return nil, &refusedError{wamp.ErrUnavailable, why}
 	}
 	if s.byName[l.name] != nil {
@@ -274,7 +277,8 @@ func (s *Store) askRetry(q *question) (any, error) {
 	c := &call{record: l.record, state: writing, keeper: q.keeper, again: true, heap: -1}
 	c.Number, c.Accepted = s.number, time.Now().UTC()
 	c.Due, c.Expires = c.Accepted, c.Accepted.Add(s.config.Expiry)
-	s.byName[c.name] = c
+	s.enter(c, l.size)
+	s.queueUp(c)
 	s.later(func() { s.revive(q, c, l) })
 	return nil, errLater
 }
@@ -284,8 +288,14 @@ func (s *Store) askRetry(q *question) (any, error) {
 func (s *Store) revive(q *question, c *call, l *deadLetter) {
 	fail := func(err error) {
 		s.mu.Lock()
-		delete(s.byName, c.name)
+		s.remove(c)
+		s.leaveLine(c)
+		c.state = finished
+		waiters := c.dismiss()
 		s.unlock()
+		for _, w := range waiters {
+			w.failed(wamp.ErrUnavailable, notAccepted(err))
+		}
 		q.keeper.refuse(q.invocation, wamp.ErrUnavailable, notAccepted(err), nil)
 	}
 	stored, err := s.letters.get(s.ctx, l.at)
@@ -322,6 +332,9 @@ func (s *Store) revived(q *question, c *call, l *deadLetter, at place) {
 	s.log.Info("a dead letter is tried again", "call", c.ID, "realm", string(c.Realm), "by", q.who.Authid)
 	c.at, c.state = at, queued
 	s.expiries.add(c)
+	for _, w := range slices.Clone(c.waiters) {
+		s.attach(c, w)
+	}
 	s.begin(c)
 	s.later(func() {
 		p, _ := wamp.NewPayload(wamp.JSON, []any{true}, nil)

@@ -1,12 +1,12 @@
 package durable
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -14,7 +14,7 @@ import (
 
 // read fills the index with what the journals hold. Nothing else looks at the
 // store meanwhile.
-func (s *Store) read(ctx context.Context, e *engine.Engine) (err error) {
+func (s *Store) read(ctx context.Context, e source) (err error) {
 	if s.calls, err = s.openLane(ctx, e, "calls", s.config.MaxBytes, callReserve); err != nil {
 		return err
 	}
@@ -25,9 +25,11 @@ func (s *Store) read(ctx context.Context, e *engine.Engine) (err error) {
 		return err
 	}
 	s.letters.single = true
+	s.outcomes.freed = s.roomMade
 	s.mu.Lock()
 	defer s.unlock()
 	s.index = newIndex()
+	s.resultRoom = min(maxResult, int64(e.MaxEntry()), s.config.MaxBytes/8)
 	if err := s.readOutcomes(ctx); err != nil {
 		return err
 	}
@@ -37,7 +39,7 @@ func (s *Store) read(ctx context.Context, e *engine.Engine) (err error) {
 	return s.readCalls(ctx)
 }
 
-func (s *Store) openLane(ctx context.Context, e *engine.Engine, log string, maxBytes, reserve int64) (*lane, error) {
+func (s *Store) openLane(ctx context.Context, e source, log string, maxBytes, reserve int64) (*lane, error) {
 	j, err := e.Journal(ctx, engine.LogConfig{Name: log, MaxBytes: maxBytes, Reserve: reserve})
 	if err != nil {
 		return nil, err
@@ -54,10 +56,7 @@ func (s *Store) openLane(ctx context.Context, e *engine.Engine, log string, maxB
 // claim appends a batch without entries: who wrote to the journal before, if
 // he still lives, gets no further append in.
 func (l *lane) claim(ctx context.Context) error {
-	seq, err := l.write(ctx)
-	if err == nil {
-		l.keep(seq, 0)
-	}
+	_, err := l.write(ctx)
 	return err
 }
 
@@ -73,7 +72,7 @@ func (l *lane) readBatches(ctx context.Context, take func(at place, e entry) (bo
 		if err != nil {
 			return fmt.Errorf("%s: entry %d: %w", l.name, stored.Seq, err)
 		}
-		l.keep(stored.Seq, total)
+		l.keep(stored.Seq, total, len(stored.Data))
 		return entries(stored.Data, func(index int, e entry) error {
 			needed, err := take(place{stored.Seq, index}, e)
 			if !needed {
@@ -117,13 +116,16 @@ func (s *Store) readLetters(ctx context.Context) error {
 			return false, err
 		}
 		s.number = max(s.number, l.Number)
+		if done := s.done[l.name]; done != nil && done.Number > l.Number {
+			return false, nil // it was tried again, or discarded, and is here after a loss of power
+		}
 		if older := s.dead[l.name]; older != nil {
 			if older.Number >= l.Number {
 				return false, nil
 			}
 			s.letters.release(older.at.seq)
 		}
-		s.dead[l.name] = &deadLetter{letter: *l, at: at}
+		s.dead[l.name] = &deadLetter{letter: *l, at: at, size: e.size()}
 		return true, nil
 	})
 }
@@ -158,7 +160,7 @@ func (s *Store) readCalls(ctx context.Context) error {
 		if c.keeper == nil {
 			s.log.Warn("a call waits in a realm that is not served", "call", c.ID, "realm", string(c.Realm))
 		}
-		s.byName[c.name] = c
+		s.enter(c, len(e.header))
 		return true, nil
 	})
 }
@@ -186,7 +188,11 @@ func (s *Store) resume() {
 			all = append(all, c)
 		}
 	}
-	slices.SortFunc(all, func(a, b *call) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(all, (*call).compare)
+	for _, c := range all {
+		s.queueUp(c)
+	}
+	now := time.Now()
 	slices.SortStableFunc(s.ended, func(a, b *kept) int { return a.Ended.Compare(b.Ended) })
 	for _, c := range all {
 		s.expiries.add(c)
@@ -194,7 +200,11 @@ func (s *Store) resume() {
 			s.conclude(c, DeadLettered, ErrDeadLettered, deadText(&l.letter), nil)
 			continue
 		}
-		if c.Due.After(c.Accepted) {
+		if s.exhausted(c) {
+			s.giveUp(c)
+			continue
+		}
+		if c.Due.After(now) {
 			c.state = delayed
 		}
 		s.begin(c)

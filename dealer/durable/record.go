@@ -182,10 +182,13 @@ func digestOf(m *arrival) string {
 // are one: their authids last no longer than their connections.
 func ownerOf(id wamp.Identity) string {
 	if id.Authmethod == "anonymous" || id.Authid == "" {
-		return "anonymous"
+		return anonymousOwner
 	}
 	return "=" + id.Authid
 }
+
+// anonymousOwner is the owner of the calls of all without credentials.
+const anonymousOwner = "anonymous"
 
 // maxID is the longest call_id in bytes.
 const maxID = 255

@@ -10,6 +10,7 @@ type Stats struct {
 	Succeeded, Failed           uint64
 	Canceled, Expired           uint64
 	DeadLettered                uint64
+	Forgotten                   uint64        // outcomes, before their time
 	Waiting, Running, Scheduled int           // now
 	Parked                      int           // of the waiting ones, for want of a callee
 	Outcomes, DeadLetters       int           // that are kept now

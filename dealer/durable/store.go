@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,9 @@ const (
 const (
 	DefaultMaxBytes       = 1 << 30
 	DefaultMaxCalls       = 500_000
+	DefaultMaxOutcomes    = 500_000
+	DefaultMaxDeadLetters = 10_000
+	DefaultMinRetention   = 10 * time.Minute
 	DefaultRetention      = 24 * time.Hour
 	DefaultExpiry         = 24 * time.Hour
 	DefaultMaxExpiry      = 30 * 24 * time.Hour
@@ -64,11 +68,24 @@ type Config struct {
 	// MaxBytes bounds what is stored of calls, and apart from that of
 	// outcomes. Beyond it no call is accepted. Default 1 GiB.
 	MaxBytes int64
-	// MaxCalls bounds the calls, and the outcomes that are kept, together: a
-	// few hundred bytes of memory each. Default 500,000.
+	// MaxCalls bounds the calls that are not over: a few hundred bytes of
+	// memory each. Default 500,000.
 	MaxCalls int
-	// Retention is how long outcomes are kept. Default 24 h.
+	// MaxOutcomes bounds the outcomes that are kept, in the same way. Default
+	// 500,000.
+	MaxOutcomes int
+	// MaxDeadLetters bounds the dead letters. When there are that many, no call
+	// is accepted, and those that are given up wait for room. Default 10,000.
+	MaxDeadLetters int
+	// Retention is how long outcomes are kept if there is room. Default 24 h.
 	Retention time.Duration
+	// MinRetention is how long they are kept in any case: for want of room the
+	// oldest are forgotten earlier than Retention, but not before that; then no
+	// call is accepted. Default 10 min, or Retention if that is less.
+	MinRetention time.Duration
+	// ShareAnonymous lets who comes without credentials list the calls of all
+	// who do. Without it they need to know the id.
+	ShareAnonymous bool
 	// Expiry is how long a call is tried whose caller does not say. Default
 	// 24 h.
 	Expiry time.Duration
@@ -99,7 +116,11 @@ func (c Config) withDefaults() Config {
 	}
 	orDefault(&c.MaxBytes, DefaultMaxBytes)
 	orDefault(&c.MaxCalls, DefaultMaxCalls)
+	orDefault(&c.MaxOutcomes, DefaultMaxOutcomes)
+	orDefault(&c.MaxDeadLetters, DefaultMaxDeadLetters)
 	orDefault(&c.Retention, DefaultRetention)
+	orDefault(&c.MinRetention, DefaultMinRetention)
+	c.MinRetention = min(c.MinRetention, c.Retention)
 	orDefault(&c.Expiry, DefaultExpiry)
 	orDefault(&c.MaxExpiry, max(DefaultMaxExpiry, c.Expiry))
 	orDefault(&c.MaxAttempts, DefaultMaxAttempts)
@@ -119,6 +140,7 @@ func orDefault[T ~int | ~int64](v *T, d T) {
 // any number of goroutines at once.
 type Store struct {
 	config  Config
+	source  func(context.Context) (source, error) // Config.Open
 	log     *slog.Logger
 	ctx     context.Context // ends when the store is closed
 	cancel  context.CancelFunc
@@ -130,7 +152,7 @@ type Store struct {
 
 	mu       sync.Mutex // guards the following fields; taken before a realm's lock
 	after    []func()   // is done when mu has been let go of
-	engine   *engine.Engine
+	engine   source
 	calls    *lane
 	outcomes *lane
 	letters  *lane
@@ -141,12 +163,19 @@ type Store struct {
 	stats Stats
 }
 
+// A source is what a store needs of an engine.
+type source interface {
+	Journal(ctx context.Context, c engine.LogConfig) (engine.Journal, error)
+	MaxEntry() int
+	Durability() engine.Durability
+}
+
 // New returns a Store. It starts nothing; [Store.Join] and [Store.Start] do.
 func New(c Config) *Store {
 	ctx, cancel := context.WithCancel(context.Background())
 	c = c.withDefaults()
 	return &Store{
-		config: c, log: c.Log, ctx: ctx, cancel: cancel, keepers: make(map[wamp.URI]*keeper),
+		config: c, source: func(ctx context.Context) (source, error) { return c.Open(ctx) }, log: c.Log, ctx: ctx, cancel: cancel, keepers: make(map[wamp.URI]*keeper),
 		idle: make(chan struct{}), index: newIndex(),
 	}
 }
@@ -154,7 +183,7 @@ func New(c Config) *Store {
 // Join makes the store keep the persistent calls of a realm. It is called
 // before anybody else can join.
 func (s *Store) Join(r *router.Router, realm wamp.URI) error {
-	k := &keeper{store: s, realm: realm, wake: make(chan struct{}, 1), running: make(map[wamp.ID]*call)}
+	k := &keeper{store: s, realm: realm, wake: make(chan struct{}, 1), running: make(map[wamp.ID]*call), waiting: make(map[wamp.ID]*waiter)}
 	session, err := r.JoinKeeper(realm, k)
 	if err != nil {
 		return err
@@ -210,7 +239,7 @@ func (s *Store) look(ctx context.Context) error {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	e, err := s.config.Open(ctx)
+	e, err := s.source(ctx)
 	if err != nil {
 		return err
 	}
@@ -355,8 +384,8 @@ func (s *Store) accept(a *arrival) {
 	if s.repeated(c, w, a) {
 		return
 	}
-	why := s.checkRoom()
 	e, err := newEntry(kindCall, &c.record, a.payload)
+	why := s.checkRoom(&e)
 	switch {
 	case err != nil:
 		s.later(func() { w.failed(wamp.ErrInvalidArgument, err.Error()) })
@@ -376,12 +405,10 @@ func (s *Store) accept(a *arrival) {
 		s.later(func() { w.failed(wamp.ErrUnavailable, notAccepted(err)) })
 		return
 	}
-	s.byName[c.name] = c
-	c.waiters = append(c.waiters, w)
-	w.limit(s, c, time.Duration(a.options.Timeout)*time.Millisecond)
-	if c.Key != nil && !c.Due.After(c.Accepted) {
-		s.queueUp(c)
-	}
+	s.enter(c, len(e.header))
+	c.join(w)
+	w.limit(s, time.Duration(a.options.Timeout)*time.Millisecond)
+	s.queueUp(c)
 }
 
 // later has f done when s.mu has been let go of.
@@ -398,29 +425,19 @@ func notAccepted(err error) string {
 	return "the store of persistent calls does not take the call now; repeat it with the same call_id"
 }
 
-// checkRoom says why no more calls are accepted.
-func (s *Store) checkRoom() string {
-	switch {
-	case s.draining:
-		return "the gateway is shutting down; nothing was accepted"
-	case len(s.byName)+len(s.done) >= s.config.MaxCalls:
-		return "as many persistent calls are kept as may be; nothing was accepted"
-	}
-	return ""
-}
-
 // repeated attaches w to a call with the same id, if there is one.
 func (s *Store) repeated(c *call, w *waiter, a *arrival) bool {
 	if known := s.byName[c.name]; known != nil {
 		switch {
 		case known.Digest != c.Digest:
 			s.later(func() { w.failed(ErrConflict, conflict) })
+			return true
 		case known.state == writing:
-			known.waiters = append(known.waiters, w)
+			known.join(w)
 		default:
 			s.attach(known, w)
 		}
-		w.limit(s, known, time.Duration(a.options.Timeout)*time.Millisecond)
+		w.limit(s, time.Duration(a.options.Timeout)*time.Millisecond)
 		return true
 	}
 	done := s.done[c.name]
@@ -440,14 +457,13 @@ const conflict = "this call_id stands for a call with another procedure or paylo
 // attach makes w wait for a call that was accepted.
 func (s *Store) attach(c *call, w *waiter) {
 	state := c.public()
-	c.waiters = append(c.waiters, w)
-	s.later(func() {
-		if w.accepted(c, state) {
-			s.mu.Lock()
-			c.drop(w)
-			s.unlock()
-		}
-	})
+	if w.call == nil {
+		c.join(w)
+	}
+	if w.async && w.ended == nil {
+		w.leave()
+	}
+	s.later(func() { w.accepted(c, state) })
 }
 
 // replay answers with an outcome that is stored.
@@ -518,9 +534,10 @@ func (s *Store) written(c *call, at place, err error) {
 	defer s.unlock()
 	waiters := c.waiters
 	if err != nil {
-		delete(s.byName, c.name)
+		s.remove(c)
 		s.leaveLine(c)
 		c.state = finished
+		c.dismiss()
 		s.stats.Refused++
 		s.later(func() {
 			for _, w := range waiters {
@@ -532,11 +549,10 @@ func (s *Store) written(c *call, at place, err error) {
 	c.at, c.state = at, queued
 	s.stats.Accepted++
 	s.expiries.add(c)
-	c.waiters = nil
 	if c.Due.After(c.Accepted) {
 		c.state = delayed
 	}
-	for _, w := range waiters {
+	for _, w := range slices.Clone(waiters) {
 		s.attach(c, w)
 	}
 	s.forgetPayload(c)

@@ -36,6 +36,7 @@ func (s *Store) sweep() {
 		s.unlock()
 		if n%unparkEvery == 0 {
 			s.watch(&l, time.Now())
+			s.tellEarly()
 		}
 	}
 }
@@ -47,16 +48,24 @@ func (s *Store) sweepAt(now time.Time) {
 			s.expire(c)
 		}
 	}
-	for len(s.ended) > 0 {
-		done := s.ended[0]
-		if s.done[done.name] == done {
-			if now.Before(done.Ended.Add(s.config.Retention)) {
-				return
-			}
-			s.forget(done)
-		}
-		s.ended[0] = nil
-		s.ended = s.ended[1:]
+	for done := s.eldest(); done != nil && !now.Before(done.Ended.Add(s.config.Retention)); done = s.eldest() {
+		s.dropEldest(done)
+	}
+	s.fillWhenRoom()
+	if len(s.graves) > 0 {
+		s.later(s.dig)
+	}
+}
+
+// tellEarly tells the log of outcomes that were forgotten early.
+func (s *Store) tellEarly() {
+	s.mu.Lock()
+	early := s.early
+	s.early = 0
+	s.unlock()
+	if early > 0 {
+		s.log.Warn("results of persistent calls were forgotten early, for want of room; their ids may be used anew",
+			"results", early, "advice", "raise durable-max-bytes or durable-max-results, or lower durable-retention")
 	}
 }
 

@@ -76,7 +76,10 @@ func (r *Router) JoinKeeper(realm wamp.URI, out Outbox) (*Session, error) {
 	r.mu.Lock()
 	r.keepers++
 	r.mu.Unlock()
-	if err := r.openLocal(s, wamp.Roles{Caller: true, CallerFeatures: wamp.FeatureCallCanceling | wamp.FeaturePayloadPassthruMode}, r.config.Agent); err != nil {
+	if err := r.openLocal(s, wamp.Roles{
+		Caller: true, CallerFeatures: wamp.FeatureCallCanceling | wamp.FeaturePayloadPassthruMode,
+		Callee: true, CalleeFeatures: wamp.FeatureCallCanceling, // of those who wait for a call
+	}, r.config.Agent); err != nil {
 		return nil, fmt.Errorf("join realm %q: %w", realm, err)
 	}
 	return s, nil
