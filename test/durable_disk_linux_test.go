@@ -214,3 +214,80 @@ func TestReadOnlyDirectory(t *testing.T) {
 	}
 	g.settled(ctx, t, "early")
 }
+
+// An intake is what became of calls that several callers make at once.
+type intake struct {
+	mu       sync.Mutex // guards the following fields
+	accepted []string
+	refused  []string // certainly
+	unclear  int
+}
+
+// offer makes calls until ctx ends.
+func (n *intake) offer(ctx context.Context, g *durableGateway, name string) {
+	for i := 0; ctx.Err() == nil; i++ {
+		id := fmt.Sprintf("%s-%d", name, i)
+		a, err := g.do(context.WithoutCancel(ctx), http.MethodPost, "/call/test.echo?trust=persistent&timeout=5s", strings.NewReader(`["`+id+`"]`),
+			"Content-Type", "application/json", "Idempotency-Key", id, "Prefer", "respond-async")
+		n.mu.Lock()
+		switch {
+		case err == nil && a.status == http.StatusAccepted:
+			n.accepted = append(n.accepted, id)
+		case err == nil && a.status == http.StatusServiceUnavailable && a.header.Get("Wamp-Retry") == "safe":
+			n.refused = append(n.refused, id)
+		default:
+			n.unclear++
+		}
+		n.mu.Unlock()
+	}
+}
+
+// counts returns how many calls were accepted and refused.
+func (n *intake) counts() (accepted, refused int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.accepted), len(n.refused)
+}
+
+// TestDiskFillsUnderLoad fills the disk, and makes room again, while calls come
+// in: each that was accepted is made and has its result, none that was refused
+// is made, and in the end calls are accepted again.
+func TestDiskFillsUnderLoad(t *testing.T) {
+	t.Parallel()
+	const mib = 64
+	dir := disk(t, mib)
+	ctx, g := within(t, 4*patience), startDurable(t, filepath.Join(dir, "data"))
+	seen, in := new(diary), new(intake)
+	callee := g.join(t, seen.serve)
+	if err := callee.register(ctx, nil, "test.echo"); err != nil {
+		t.Fatal(err)
+	}
+	offering, enough := context.WithCancel(ctx)
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	defer enough()
+	for i := range 8 {
+		callers.Go(func() { in.offer(offering, g, fmt.Sprint("c", i)) })
+	}
+	for range 3 {
+		accepted, refused := in.counts()
+		g.await(ctx, t, func() bool { a, _ := in.counts(); return a > accepted+20 })
+		makeRoom := fillDisk(t, dir, mib)
+		g.await(ctx, t, func() bool { _, r := in.counts(); return r > refused+20 })
+		makeRoom()
+	}
+	accepted, _ := in.counts()
+	g.await(ctx, t, func() bool { a, _ := in.counts(); return a > accepted+20 })
+	enough()
+	callers.Wait()
+
+	t.Logf("%d calls accepted, %d refused, %d unclear", len(in.accepted), len(in.refused), in.unclear)
+	for _, id := range in.accepted {
+		g.settled(ctx, t, id)
+	}
+	for _, id := range in.refused {
+		if seen.asked(id) > 0 {
+			t.Errorf("%s was refused, and made", id)
+		}
+	}
+}
