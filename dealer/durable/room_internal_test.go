@@ -78,6 +78,7 @@ func TestResultTooLarge(t *testing.T) {
 		caller.register("my.big")
 		caller.accept("my.big", wamp.KeepOptions{CallID: "a"}, "", "[]")
 		caller.take()[0].done(300_000)
+		synctest.Wait()
 		g.want("state", caller.state("a"), Failed)
 		if r := caller.ask("wampgate.call.wait", `["a"]`); r.err != wamp.ErrPayloadSizeExceeded || !strings.Contains(r.args, "262144") {
 			t.Errorf("got %+v", r)
@@ -98,6 +99,7 @@ func TestDiskFull(t *testing.T) {
 		caller.register("my.a")
 		g.disk.set(func() { g.disk.full = true })
 		caller.take()[0].done()
+		synctest.Wait()
 		caller.register("my.b")
 		g.want("works while the disk is full", len(caller.take()), 0)
 		if r := caller.accept("my.c", wamp.KeepOptions{}, "", "[]"); r.err != wamp.ErrUnavailable || !strings.Contains(r.args, "cannot be stored") {
@@ -109,6 +111,7 @@ func TestDiskFull(t *testing.T) {
 		works := caller.take()
 		g.want("works afterwards", len(works), 1)
 		works[0].done()
+		synctest.Wait()
 		g.want("state", caller.state("b"), Succeeded)
 	})
 }
@@ -157,6 +160,7 @@ func TestDeadLettersHaveTheirBound(t *testing.T) {
 			made++
 			w.fail("my.busy")
 		}
+		synctest.Wait()
 		g.want("dead letters", g.store.Stats().DeadLetters, 2)
 		if r := caller.accept("my.poison", wamp.KeepOptions{}, "", "[]"); r.err != wamp.ErrUnavailable || !strings.Contains(r.args, "2 dead letters wait") {
 			t.Errorf("accepted: %+v", r)
@@ -207,12 +211,14 @@ func TestDeadLetterHoldsItsID(t *testing.T) {
 		g.want("dead letters after a restart", g.store.Stats().DeadLetters, 1)
 		g.want("retry", caller.ask("wampgate.deadletter.retry", `["p"]`).err, "")
 		caller.take()[0].fail("my.busy")
+		synctest.Wait()
 		g.want("dead letters after a retry", g.store.Stats().DeadLetters, 1)
 		sleep(2 * DefaultRetention)
 		g.want("discard", caller.ask("wampgate.deadletter.discard", `["p"]`).err, "")
 		g.want("state", caller.state("p"), ErrNoSuchCall)
 		g.want("a new call", caller.accept("my.poison", wamp.KeepOptions{CallID: "p"}, "", "[2]").err, "")
 		caller.take()[0].done()
+		synctest.Wait()
 		g.crash()
 		g.want("dead letters in the end", g.store.Stats().DeadLetters, 0)
 	})

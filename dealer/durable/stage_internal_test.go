@@ -196,7 +196,8 @@ func (c *client) take() []work {
 	return all
 }
 
-// done answers a work with its id, or as many bytes.
+// done answers a work with its id, or as many bytes. Nor it nor fail waits until
+// that is settled.
 func (w work) done(size ...int) {
 	text := w.id
 	if len(size) > 0 {
