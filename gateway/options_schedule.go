@@ -17,7 +17,7 @@ func (o *options) scheduleOption(name, value string) error {
 	if name == "not_before" {
 		at, err := parseTime(value)
 		if err == nil {
-			o.schedule.NotBefore = max(at.UnixMilli(), 0) // what is past is now
+			o.schedule.NotBefore = max(at.UnixMilli(), 1) // what is past is now, and yet given
 		}
 		return err
 	}

@@ -44,7 +44,7 @@ func TestScheduleOptions(t *testing.T) {
 		"delay=PT2M&expiry=1.5h":                 {Delay: 120_000, Expiry: 5_400_000},
 		"not_before=2040-02-29T12:00:00Z":        {NotBefore: at},
 		"not_before=2040-02-29T13:00:00%2B01:00": {NotBefore: at},
-		"not_before=1960-01-01T00:00:00Z":        {},
+		"not_before=1960-01-01T00:00:00Z":        {NotBefore: 1},
 	} {
 		w := post(g, "/call/test.echo?trust=persistent&"+query, "[1]", "Content-Type", jsonType, "Idempotency-Key", "k")
 		call, _ := r.last()
@@ -59,6 +59,7 @@ func TestScheduleOptions(t *testing.T) {
 		"trust=persistent&delay=-1":                                 "negative",
 		"trust=persistent&delay=1s&delay=2s":                        "twice",
 		"trust=persistent&delay=1s&not_before=2040-02-29T12:00:00Z": "do not go together",
+		"trust=persistent&delay=1s&not_before=1960-01-01T00:00:00Z": "do not go together",
 		"trust=persistent&not_before=tomorrow":                      "want a time",
 		"trust=persistent&not_before=2040-02-29T13:00:00+01:00":     "%2B",
 	} {
