@@ -2,6 +2,7 @@ package durable
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -23,14 +24,20 @@ type disk struct {
 func newDisk() *disk { return &disk{journals: map[string]*fakeJournal{}, budget: -1} }
 
 // again is the disk after a crash, for the next store. The last one, should it
-// still be at work, does no harm to it.
-func (d *disk) again() *disk {
+// still be at work, does no harm to it. After a loss of power, what was deleted
+// is there again.
+func (d *disk) again(powerLoss bool) *disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dead = true
 	next := newDisk()
 	for name, j := range d.journals {
-		next.journals[name] = &fakeJournal{disk: next, limit: j.limit, last: j.last, entries: slices.Clone(j.entries)}
+		entries := slices.Clone(j.entries)
+		if powerLoss {
+			entries = append(entries, j.deleted...)
+			slices.SortFunc(entries, func(a, b engine.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+		}
+		next.journals[name] = &fakeJournal{disk: next, limit: j.limit, last: j.last, entries: entries}
 	}
 	return next
 }
@@ -75,6 +82,7 @@ type fakeJournal struct {
 	last    uint64
 	size    int64
 	entries []engine.Entry
+	deleted []engine.Entry
 }
 
 func (j *fakeJournal) use() (func(), error) {
@@ -147,6 +155,7 @@ func (j *fakeJournal) Delete(_ context.Context, seq uint64) error {
 	j.entries = slices.DeleteFunc(j.entries, func(e engine.Entry) bool {
 		if e.Seq == seq {
 			j.size -= int64(len(e.Data))
+			j.deleted = append(j.deleted, e)
 		}
 		return e.Seq == seq
 	})

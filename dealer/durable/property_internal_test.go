@@ -28,11 +28,14 @@ type move struct {
 // store keeps no call.
 func TestAnythingMayHappen(t *testing.T) {
 	t.Parallel()
-	kinds := []string{"accept", "accept", "accept", "later", "brief", "keyed", "keyed", "cancel", "crash", "crash within", "full", "room", "time", "mode", "callee", "retry", "discard"}
+	kinds := []string{
+		"accept", "accept", "accept", "later", "brief", "keyed", "keyed", "cancel", "cancel", "crash", "crash within", "full", "room", "time", "time",
+		"well", "refuse", "busy", "die", "die", "silent", "callee", "callee", "retry", "discard",
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		moves := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) move {
 			return move{rapid.SampledFrom(kinds).Draw(rt, "kind"), rapid.IntRange(0, 7).Draw(rt, "id"), rapid.IntRange(0, 9).Draw(rt, "n")}
-		}), 1, 40).Draw(rt, "moves")
+		}), 10, 60).Draw(rt, "moves")
 		var fault string
 		synctest.Test(t, func(t *testing.T) {
 			p := &play{stage: newStage(t, newDisk(), Config{MaxAttempts: 3, MaxCrashes: 2, RetryOn: []wamp.URI{"my.busy"}}), accepted: map[string]bool{}, told: map[string]reply{}, begun: map[string]bool{}}
@@ -55,7 +58,7 @@ type play struct {
 
 	mu     sync.Mutex // guards the following fields
 	callee *client
-	mode   int // how the callee answers
+	mode   string // how the callee answers
 	begun  map[string]bool
 	order  []string // of the keyed calls, as they were begun
 }
@@ -68,7 +71,7 @@ func (p *play) run(moves []move) string {
 	}
 	p.disk.set(func() { p.disk.full, p.disk.budget = false, -1 })
 	p.crash()
-	p.setMode(0)
+	p.setMode("well")
 	p.arrive()
 	sleep(time.Hour)
 	return p.verdict()
@@ -85,10 +88,10 @@ func (p *play) arrive() {
 	c.register("my.work")
 }
 
-func (p *play) setMode(n int) {
+func (p *play) setMode(mode string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mode = n
+	p.mode = mode
 }
 
 func (p *play) work(w work) {
@@ -100,13 +103,13 @@ func (p *play) work(w work) {
 	}
 	p.mu.Unlock()
 	switch mode {
-	case 5:
+	case "refuse":
 		w.fail("my.refused")
-	case 6:
+	case "busy":
 		w.fail("my.busy")
-	case 7:
+	case "die":
 		w.client.session.Leave()
-	case 8: // no answer
+	case "silent":
 	default:
 		w.done()
 	}
@@ -130,7 +133,7 @@ func (p *play) do(m move) {
 	case "cancel":
 		p.caller.ask("wampgate.call.cancel", fmt.Sprintf("[%q]", id))
 	case "crash":
-		p.crash()
+		p.restart(m.n > 4)
 		p.arrive()
 	case "crash within":
 		p.disk.set(func() { p.disk.budget = m.n })
@@ -140,8 +143,8 @@ func (p *play) do(m move) {
 		p.disk.set(func() { p.disk.full = false })
 	case "time":
 		sleep(time.Duration(1+m.n*m.n) * 300 * time.Millisecond)
-	case "mode":
-		p.setMode(m.n)
+	case "well", "refuse", "busy", "die", "silent":
+		p.setMode(m.kind)
 	case "callee":
 		p.arrive()
 	case "retry", "discard":

@@ -58,7 +58,13 @@ func (g *stage) close() {
 // crash loses all but the disk, and starts anew.
 func (g *stage) crash() {
 	g.t.Helper()
-	g.disk = g.disk.again()
+	g.restart(false)
+}
+
+// restart is a crash, perhaps by a loss of power.
+func (g *stage) restart(powerLoss bool) {
+	g.t.Helper()
+	g.disk = g.disk.again(powerLoss)
 	g.close()
 	g.open()
 }
