@@ -73,16 +73,16 @@ func TestMetricsOfReaders(t *testing.T) {
 		}
 		callee.sendf(ctx, t, `[70,%d,{}]`, inv.id(0))
 	}
-	stuck := func(request string) {
+	stuck := func(request, rest string) {
 		t.Helper()
-		g.connect(ctx, t).write(t, request+" HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: 2\r\n\r\n[]")
+		g.connect(ctx, t).write(t, request+" HTTP/1.1\r\nHost: HOST\r\nAccept: text/event-stream\r\n"+rest)
 	}
 	a := g.post(ctx, t, "/call/test.flood?progress=true", "[]", "Content-Type", "application/json", "Prefer", "respond-async")
-	stuck("GET " + a.header.Get("Location") + "/events")
+	stuck("GET "+a.header.Get("Location")+"/events", "\r\n")
 	yields(0, "wampgate_http_readers_outrun_total")
 
 	from := callee.got.len()
-	stuck("POST /call/test.flood?overflow=latest")
+	stuck("POST /call/test.flood?overflow=latest", "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n[]")
 	yields(from, "wampgate_http_events_dropped_total")
 }
 
