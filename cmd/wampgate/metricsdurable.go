@@ -76,6 +76,11 @@ func keptFamilies() []family {
 			whileKept(func(k *durable.Stats, o out) { o.put(float64(k.Outcomes)) }),
 		},
 		{
+			"wampgate_durable_outcomes_forgotten_total", counter, nil,
+			"Outcomes that had to go before durable-retention was over, to make room.",
+			whileKept(func(k *durable.Stats, o out) { o.count(k.Forgotten) }),
+		},
+		{
 			"wampgate_durable_dead_letters", gauge, nil,
 			"Dead letters that an operator has yet to look at.",
 			whileKept(func(k *durable.Stats, o out) { o.put(float64(k.DeadLetters)) }),
