@@ -68,8 +68,7 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 		}
 	}
 	d.stats.Calls++
-	if m.Options.TrustLevel == trustPersistent {
-		d.persist(now, s, m)
+	if (m.Options.TrustLevel != "" || m.Options.Branch != nil) && d.divert(now, s, m) {
 		return nil
 	}
 	r, why := d.route(m)
@@ -171,7 +170,7 @@ func (d *Dealer) find(uri wamp.URI) (*registration, refusal) {
 	if !uri.Valid() {
 		return nil, refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(uri)}
 	}
-	if !uri.Reserved() && uri != describeURI && !keeperURI(uri) {
+	if callableLater(uri) {
 		if r, ok := d.procedures.Best(string(uri)); ok {
 			return r, refusal{}
 		}

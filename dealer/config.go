@@ -178,6 +178,11 @@ type Peer struct {
 	// Keeps says that the peer, which is inside this process, keeps persistent
 	// calls. It gets them as INVOCATIONs with [wamp.Invocation.Kept], and an
 	// EVENT without a subscription when somebody registers. There is at best
-	// one in a realm.
+	// one in a realm, and it is on no list of sessions: to others it is a part
+	// of the dealer.
 	Keeps bool
+
+	// Coordinates says that the peer, which is inside this process, coordinates
+	// transactions: it gets these as one that keeps gets persistent calls.
+	Coordinates bool
 }

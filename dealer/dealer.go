@@ -52,6 +52,8 @@ type Dealer struct {
 	stats   Stats
 	tallies tallies
 
+	coordinator *place // gets transactions; nil if nobody coordinates any
+
 	out outgoing
 }
 
@@ -100,11 +102,14 @@ func (d *Dealer) Join(p Peer) error {
 	}
 	s := newSession(d, p)
 	d.sessions[p.ID] = s
-	if p.Keeps {
-		d.keeper = &place{registration: &registration{}, session: s}
-		return nil // it is on no list: it is a part of the dealer, as others see it
+	switch part := (&place{registration: &registration{}, session: s}); {
+	case p.Keeps:
+		d.keeper = part
+	case p.Coordinates:
+		d.coordinator = part
+	default:
+		d.enroll(s, p.Agent)
 	}
-	d.enroll(s, p.Agent)
 	return nil
 }
 
@@ -125,9 +130,12 @@ func (d *Dealer) Leave(now time.Time, id wamp.ID) []Delivery {
 // leave is Leave as a part of a step.
 func (d *Dealer) leave(now time.Time, s *session) {
 	delete(d.sessions, s.id)
-	if d.keeper != nil && d.keeper.session == s {
+	switch {
+	case d.keeper != nil && d.keeper.session == s:
 		d.keeper = nil
-	} else {
+	case d.coordinator != nil && d.coordinator.session == s:
+		d.coordinator = nil
+	default:
 		d.strike(s)
 	}
 	d.broker.removeMembers(s)

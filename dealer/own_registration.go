@@ -41,6 +41,9 @@ func (r *registration) dict() wamp.Dict {
 	if r.group != nil {
 		dict["shard"], dict["shard_strategy"] = r.group.name, r.group.strategy.String()
 	}
+	if r.transaction != nil {
+		dict["transaction"] = r.transaction.Dict()
+	}
 	return dict
 }
 

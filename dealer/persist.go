@@ -13,9 +13,34 @@ import (
 // answers, and makes it later like any other caller, in the name of the one
 // who did ([wamp.CallOptions.Behalf]).
 
-// keeperURI reports whether uri is a procedure of who keeps persistent calls.
-func keeperURI(uri wamp.URI) bool {
-	return strings.HasPrefix(string(uri), "wampgate.call.") || strings.HasPrefix(string(uri), "wampgate.deadletter.")
+// keptURI reports whether uri is a procedure of who keeps persistent calls, or
+// coordinates transactions.
+func keptURI(uri wamp.URI) bool {
+	rest, ours := strings.CutPrefix(string(uri), "wampgate.")
+	return ours && (strings.HasPrefix(rest, "call.") || strings.HasPrefix(rest, "deadletter.") || strings.HasPrefix(rest, "tx."))
+}
+
+// keeperOf returns who answers calls of a procedure for which keptURI holds;
+// nil if there is nobody.
+func (d *Dealer) keeperOf(uri wamp.URI) *place {
+	if coordinatorURI(uri) {
+		return d.coordinator
+	}
+	return d.keeper
+}
+
+// divert hands over a call that is kept, or part of a transaction, and reports
+// whether it is one.
+func (d *Dealer) divert(now time.Time, s *session, m *wamp.Call) bool {
+	switch {
+	case m.Options.Branch != nil || m.Options.TrustLevel == trustTransactional:
+		d.transact(now, s, m)
+	case m.Options.TrustLevel == trustPersistent:
+		d.persist(now, s, m)
+	default:
+		return false
+	}
+	return true
 }
 
 // persist hands a persistent call over to who keeps it.
@@ -24,7 +49,7 @@ func (d *Dealer) persist(now time.Time, s *session, m *wamp.Call) {
 		d.refuseCall(now, s, m, why)
 		return
 	}
-	d.handOver(s, m)
+	d.handOver(s, d.keeper, m)
 }
 
 // checkPersist returns what speaks against a persistent call, whether there is
@@ -35,7 +60,7 @@ func (d *Dealer) checkPersist(s *session, m *wamp.Call) refusal {
 		return refusal{wamp.ErrOptionNotAllowed, "trust_level persistent is not available"}
 	case !uri.Valid():
 		return refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(uri)}
-	case uri.Reserved() || uri == describeURI || keeperURI(uri):
+	case uri.Reserved() || uri == describeURI || keptURI(uri):
 		return refusal{wamp.ErrOptionNotAllowed, "calls of " + quote(uri) + " are not kept"}
 	case m.Options.Progress:
 		return refusal{wamp.ErrFeatureNotSupported, "a persistent call cannot be a progressive one"}
@@ -47,10 +72,15 @@ func (d *Dealer) checkPersist(s *session, m *wamp.Call) refusal {
 	return d.checkOptions(m)
 }
 
-// askKeeper hands a call of a procedure of who keeps persistent calls over. It
-// reports whether it is one, and whether there is anybody.
+// askKeeper hands over a call of a procedure of who keeps persistent calls, or
+// coordinates transactions. It reports whether it is one, and whether there is
+// anybody.
 func (d *Dealer) askKeeper(now time.Time, s *session, m *wamp.Call) bool {
-	if d.keeper == nil || !keeperURI(m.Procedure) {
+	if !keptURI(m.Procedure) {
+		return false
+	}
+	to := d.keeperOf(m.Procedure)
+	if to == nil {
 		return false
 	}
 	switch why := d.checkOptions(m); {
@@ -61,28 +91,32 @@ func (d *Dealer) askKeeper(now time.Time, s *session, m *wamp.Call) bool {
 	case m.Options.Progress:
 		d.refuseCall(now, s, m, refusal{wamp.ErrFeatureNotSupported, quote(m.Procedure) + " takes no progressive calls"})
 	default:
-		d.handOver(s, m)
+		d.handOver(s, to, m)
 	}
 	return true
 }
 
-// handOver makes an INVOCATION of a CALL for who keeps persistent calls. It has
-// no timeout here: who keeps the call knows what to say when it is over.
-func (d *Dealer) handOver(s *session, m *wamp.Call) {
+// handOver makes an INVOCATION of a CALL for who keeps persistent calls, or
+// coordinates transactions. It has no timeout here: who keeps the call knows
+// what to say when it is over.
+func (d *Dealer) handOver(s *session, to *place, m *wamp.Call) *wamp.KeptCall {
 	c := d.open(s, m)
-	d.assign(c, d.keeper, m)
+	d.assign(c, to, m)
 	inv := d.out.invocation(c.callee)
 	inv.Request = c.invocation
 	inv.Details = c.details
 	inv.Payload = m.Payload
 	inv.Kept = &wamp.KeptCall{Caller: wamp.Behalf{Session: s.id, Identity: s.identity}, Options: m.Options}
 	c.sent++
+	return inv.Kept
 }
 
-// tellKeeper lets who keeps persistent calls know that calls of a procedure
-// may find a callee now.
-func (d *Dealer) tellKeeper(r *registration) {
-	if d.keeper != nil {
-		d.out.add(d.keeper.session, &wamp.Event{Details: wamp.Dict{"procedure": string(r.procedure), "match": wamp.MatchPolicy(r.match).String()}})
+// tellKeepers lets who keeps persistent calls, and who coordinates
+// transactions, know that calls of a procedure may find a callee now.
+func (d *Dealer) tellKeepers(r *registration) {
+	for _, p := range [...]*place{d.keeper, d.coordinator} {
+		if p != nil {
+			d.out.add(p.session, &wamp.Event{Details: wamp.Dict{"procedure": string(r.procedure), "match": wamp.MatchPolicy(r.match).String()}})
+		}
 	}
 }

@@ -16,6 +16,13 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 	}
 	r, _ := d.procedures.At(match.Policy(m.Options.Match), string(m.Procedure))
 	why := d.checkRegister(s, m, r)
+	if why.uri == "" {
+		shared := r
+		if m.Options.Force && r != nil && r.group == nil {
+			shared = nil // it is about to go
+		}
+		why = checkTransaction(m.Options.Transaction, shared)
+	}
 	about, fault := d.readDescription(r, m.Options.Custom["_http"])
 	if why.uri == "" {
 		why = fault
@@ -36,7 +43,7 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 	p := d.addPlace(r, s, m.Options)
 	d.out.add(s, &wamp.Registered{Request: m.Request, Registration: r.id})
 	d.placeAdded(r, s)
-	d.tellKeeper(r)
+	d.tellKeepers(r)
 	if about != nil {
 		d.describe(r, about)
 		d.defined(r)
@@ -59,7 +66,7 @@ func (d *Dealer) checkRegister(s *session, m *wamp.Register, r *registration) re
 		return refusal{wamp.ErrInvalidURI, "URIs that begin with wamp are reserved"}
 	case m.Procedure == describeURI:
 		return refusal{wamp.ErrProcedureAlreadyExists, quote(describeURI) + " is the gateway's own procedure"}
-	case keeperURI(m.Procedure):
+	case keptURI(m.Procedure):
 		return refusal{wamp.ErrProcedureAlreadyExists, quote(m.Procedure) + " is the gateway's own"}
 	case m.Options.Invoke >= wamp.InvokeUnknown:
 		return refusal{wamp.ErrInvalidArgument, "invoke is none of single, roundrobin, random, first, last, least_loaded"}
@@ -105,6 +112,8 @@ func (d *Dealer) newRegistration(now time.Time, m *wamp.Register) *registration 
 		match:     match.Policy(m.Options.Match),
 		policy:    m.Options.Invoke,
 		created:   now,
+
+		transaction: cloneTransaction(m.Options.Transaction),
 	}
 	d.registrations.add(r.id, r)
 	if m.Options.Shard != nil {

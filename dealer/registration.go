@@ -31,6 +31,8 @@ type registration struct {
 	tally         *tally       // where its calls are counted; nil if they are not
 
 	group *group // nil unless it is sharded
+
+	transaction *wamp.TransactionOptions // nil if transactions cannot call it; not changed
 }
 
 // A place is a callee's part in a registration. What a callee asked for when

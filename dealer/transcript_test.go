@@ -273,6 +273,8 @@ func (p *player) join(words []string) error {
 			peer.Local = true
 		case "keeps":
 			peer.Keeps = true
+		case "coordinates":
+			peer.Coordinates = true
 		case "deaf":
 			peer.Acknowledges = false
 		default:
@@ -411,6 +413,9 @@ func (p *player) show(out []dealer.Delivery) error {
 		if inv, ok := m.(*wamp.Invocation); ok && inv.Kept != nil {
 			k := inv.Kept
 			p.printf("%d keeps it for %d (%s): %+v", delivery.To, k.Caller.Session, k.Caller.Identity.Authid, k.Options.Keep)
+			if k.Options.Branch != nil || k.Options.TrustLevel == "transactional" {
+				p.printf("%d gets it for a transaction: %+v, registered %t with %+v", delivery.To, k.Options.Branch, k.Registered, k.Transaction)
+			}
 		}
 		p.last[delivery.To] = snapshot(m)
 	}

@@ -12,18 +12,24 @@ const (
 	trustBestEffort   = "best_effort"
 	trustAcknowledged = "acknowledged"
 	trustPersistent   = "persistent"
+
+	trustTransactional = "transactional"
 )
 
 // checkTrustLevel refuses delivery guarantees that are not given.
 func checkTrustLevel(o *wamp.CallOptions) refusal {
-	if o.Keep != nil && o.TrustLevel != trustPersistent {
-		return refusal{wamp.ErrOptionNotAllowed, "call_id, async, expiry, delay and not_before need trust_level persistent"}
+	transactional := o.TrustLevel == trustTransactional
+	switch b := o.Branch; {
+	case b != nil && b.Transaction == "":
+		return refusal{wamp.ErrOptionNotAllowed, "readonly needs a transaction"}
+	case b != nil && o.TrustLevel != "" && !transactional:
+		return refusal{wamp.ErrOptionNotAllowed, "a call within a transaction has no other trust_level"}
+	case o.Keep != nil && o.TrustLevel != trustPersistent && !(transactional || b != nil) || o.Keep != nil && (transactional || b != nil) && *o.Keep != (wamp.KeepOptions{CallID: o.Keep.CallID}):
+		return refusal{wamp.ErrOptionNotAllowed, "async, expiry, delay and not_before need trust_level persistent, and call_id that or a transaction"}
 	}
 	switch o.TrustLevel {
-	case "", trustBestEffort, trustAcknowledged, trustPersistent:
+	case "", trustBestEffort, trustAcknowledged, trustPersistent, trustTransactional:
 		return refusal{}
-	case "transactional":
-		return refusal{wamp.ErrOptionNotAllowed, "trust_level transactional is not available"}
 	}
 	return refusal{wamp.ErrInvalidArgument, "trust_level is none of best_effort, acknowledged, persistent, transactional"}
 }

@@ -36,6 +36,22 @@ func RequestOf(m wamp.Message) (Request, bool) {
 	return Request{}, false
 }
 
+// Vouched returns the calls that a REGISTER answers for: those of what ends a
+// transaction, which are made later in nobody's name.
+func Vouched(m *wamp.Register) []Request {
+	o := m.Options.Transaction
+	if o == nil {
+		return nil
+	}
+	var all []Request
+	for _, uri := range []wamp.URI{o.Compensate, o.Confirm, o.Cancel} {
+		if uri != "" {
+			all = append(all, Request{callAction(uri), wamp.MatchExact, uri})
+		}
+	}
+	return all
+}
+
 // aboutOwn reports whether a procedure lets callees describe what they have
 // registered, which they had to have the right to.
 func aboutOwn(uri wamp.URI) bool { return uri == "gateway.describe" || uri == "wamp.reflect.define" }
@@ -68,7 +84,11 @@ func (r *Rule) Limit(o *wamp.CallOptions) (wamp.URI, string) {
 	case DiscloseYes:
 		o.DiscloseMe = true
 	}
-	if len(r.TrustLevels) > 0 && !r.trusts(o.TrustLevel) {
+	level := o.TrustLevel
+	if o.Branch != nil {
+		level = "transactional"
+	}
+	if len(r.TrustLevels) > 0 && !r.trusts(level) {
 		return wamp.ErrOptionNotAllowed, "trust_level is none of " + strings.Join(r.TrustLevels, ", ")
 	}
 	if least := r.MinTimeout.Milliseconds(); o.Timeout > 0 && o.Timeout < least {

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,13 @@ func (r *realm) authorize(b *Batch, now time.Time, s *Session, m wamp.Message) (
 	}
 	decision := s.rights.Decide(request)
 	call, _ := m.(*wamp.Call)
+	undecided := false
+	if register, ok := m.(*wamp.Register); ok && register.Options.Transaction != nil {
+		var text string
+		if text, undecided = s.vouches(now, register); text != "" {
+			return true, r.deny(b, now, s, m, wamp.ErrNotAuthorized, text)
+		}
+	}
 	switch {
 	case decision.Ask && call != nil && r.dealer.Continues(s.id, call):
 		return false, nil
@@ -74,6 +82,9 @@ func (r *realm) authorize(b *Batch, now time.Time, s *Session, m wamp.Message) (
 	case !decision.Allowed:
 		return true, r.deny(b, now, s, m, wamp.ErrNotAuthorized, decision.Text)
 	}
+	if undecided {
+		return true, errAsk
+	}
 	if call != nil {
 		if reason, text := decision.Rule.Limit(&call.Options); reason != "" {
 			return true, r.deny(b, now, s, m, reason, text)
@@ -83,6 +94,26 @@ func (r *realm) authorize(b *Batch, now time.Time, s *Session, m wamp.Message) (
 		}
 	}
 	return false, nil
+}
+
+// vouches says why s may not register a procedure for transactions: it must
+// have the right to call what ends them, since the calls of that are made in
+// nobody's name but the gateway's. It also reports whether the authorizer has
+// to be asked.
+func (s *Session) vouches(now time.Time, m *wamp.Register) (text string, undecided bool) {
+	for _, request := range auth.Vouched(m) {
+		d := s.rights.Decide(request)
+		switch v, known := s.verdicts[request]; {
+		case !d.Ask && !d.Allowed:
+			return "who registers a procedure for transactions must have the right to call what ends them: " + d.Text, false
+		case !d.Ask:
+		case !known || !now.Before(v.until):
+			undecided = true
+		case !v.allowed:
+			return "the realm's authorizer has refused the right to call " + string(request.URI), false
+		}
+	}
+	return "", undecided
 }
 
 // follow acts on an authorizer's answer.
@@ -109,16 +140,46 @@ func (r *realm) deny(b *Batch, now time.Time, s *Session, m wamp.Message, reason
 // order.
 func (s *Session) ask(ctx context.Context, b *Batch, m wamp.Message) error {
 	b.Flush()
-	request, _ := auth.RequestOf(m)
 	rights := s.realm.rightsNow(s)
 	procedure, ttl := rights.Authorizer()
 	if procedure == "" {
 		return s.realm.receive(b, s, m) // the policy has changed since
 	}
-	result, err := s.realm.router.askProcedure(ctx, s.realm.name, procedure, []any{
+	given, allowed := verdicts{}, true
+	for _, request := range s.realm.toAsk(s, m) {
+		v, err := s.realm.consult(ctx, wamp.Behalf{Session: s.id, Identity: s.identity}, procedure, ttl, request)
+		if err != nil {
+			return s.realm.unauthorized(b, s, m)
+		}
+		given[request] = v
+		if allowed = v.allowed; !allowed {
+			break
+		}
+	}
+	return s.realm.decided(b, s, m, rights, given, allowed)
+}
+
+// toAsk returns what the authorizer has to be asked about a message.
+func (r *realm) toAsk(s *Session, m wamp.Message) []auth.Request {
+	request, _ := auth.RequestOf(m)
+	all := []auth.Request{request}
+	if register, ok := m.(*wamp.Register); ok {
+		all = append(all, auth.Vouched(register)...)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(all, func(q auth.Request) bool { return !s.rights.Decide(q).Ask })
+}
+
+// errNoVerdict means that an authorizer gave no answer.
+var errNoVerdict = errors.New("the authorizer gave no answer")
+
+// consult has an authorizer decide about a request. The error has been logged.
+func (r *realm) consult(ctx context.Context, who wamp.Behalf, procedure wamp.URI, ttl time.Duration, request auth.Request) (verdict, error) {
+	result, err := r.router.askProcedure(ctx, r.name, procedure, []any{
 		wamp.Dict{
-			"session": s.id, "realm": string(s.realm.name), "authid": s.identity.Authid, "authrole": s.identity.Authrole,
-			"authmethod": s.identity.Authmethod, "authprovider": s.identity.Authprovider,
+			"session": who.Session, "realm": string(r.name), "authid": who.Identity.Authid, "authrole": who.Identity.Authrole,
+			"authmethod": who.Identity.Authmethod, "authprovider": who.Identity.Authprovider,
 		},
 		string(request.URI), request.Action.String(),
 		wamp.Dict{"match": request.Match.String()},
@@ -131,11 +192,11 @@ func (s *Session) ask(ctx context.Context, b *Batch, m wamp.Message) error {
 	case errors.Is(err, auth.ErrRefused):
 		allowed, ttl = false, 0
 	case err != nil || !ok:
-		s.realm.router.config.Log.Warn("the authorizer gave no answer", "realm", string(s.realm.name), "procedure", string(procedure),
-			"session", uint64(s.id), "authid", s.identity.Authid, "err", err)
-		return s.realm.unauthorized(b, s, m)
+		r.router.config.Log.Warn(errNoVerdict.Error(), "realm", string(r.name), "procedure", string(procedure),
+			"session", uint64(who.Session), "authid", who.Identity.Authid, "err", err)
+		return verdict{}, errNoVerdict
 	}
-	return s.realm.decided(b, s, m, rights, verdict{allowed, time.Now().Add(ttl)})
+	return verdict{allowed, time.Now().Add(ttl)}, nil
 }
 
 // readVerdict reads an authorizer's answer; ttl is negative if it names none.
@@ -165,7 +226,7 @@ func (r *realm) rightsNow(s *Session) *auth.Rights {
 
 // decided handles a message that the authorizer of some rights has judged. If
 // the session has others by now, it is judged again.
-func (r *realm) decided(b *Batch, s *Session, m wamp.Message, rights *auth.Rights, v verdict) error {
+func (r *realm) decided(b *Batch, s *Session, m wamp.Message, rights *auth.Rights, given verdicts, allowed bool) error {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.crashOnPanic(m.Type())
@@ -173,8 +234,10 @@ func (r *realm) decided(b *Batch, s *Session, m wamp.Message, rights *auth.Right
 	if s.rights != rights {
 		err = r.step(b, now, s, m)
 	} else {
-		s.remember(m, v, v.until.Sub(now))
-		err = r.judged(b, now, s, m, v.allowed)
+		for request, v := range given {
+			s.remember(request, v, v.until.Sub(now))
+		}
+		err = r.judged(b, now, s, m, allowed)
 	}
 	r.unlock(b, now)
 	return err
@@ -206,14 +269,13 @@ func (r *realm) unauthorized(b *Batch, s *Session, m wamp.Message) error {
 }
 
 // remember keeps an answer for as long as it holds. The realm's lock is held.
-func (s *Session) remember(m wamp.Message, v verdict, ttl time.Duration) {
+func (s *Session) remember(request auth.Request, v verdict, ttl time.Duration) {
 	if ttl <= 0 {
 		return
 	}
 	if s.verdicts == nil || len(s.verdicts) >= maxVerdicts {
 		s.verdicts = make(verdicts)
 	}
-	request, _ := auth.RequestOf(m)
 	request.URI = wamp.URI(strings.Clone(string(request.URI))) // may be part of a buffer
 	s.verdicts[request] = v
 }

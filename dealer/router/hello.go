@@ -68,8 +68,20 @@ func (r *Router) JoinLocal(realm wamp.URI, id wamp.Identity, roles wamp.Roles, a
 // makes them; see [dealer.Peer.Keeps]. It may do everything. The errors are
 // those of JoinLocal.
 func (r *Router) JoinKeeper(realm wamp.URI, out Outbox) (*Session, error) {
-	id := wamp.Identity{Authid: "wampgate", Authrole: "router", Authmethod: "internal", Authprovider: "internal"}
-	s := &Session{realm: r.realms[realm], out: out, identity: id, local: true, trusted: true, keeps: true}
+	return r.joinPart(&Session{realm: r.realms[realm], out: out, keeps: true}, realm)
+}
+
+// JoinCoordinator opens the session that coordinates the transactions of a
+// realm; see [dealer.Peer.Coordinates]. It may do everything. The errors are
+// those of JoinLocal.
+func (r *Router) JoinCoordinator(realm wamp.URI, out Outbox) (*Session, error) {
+	return r.joinPart(&Session{realm: r.realms[realm], out: out, coordinates: true}, realm)
+}
+
+// joinPart opens a session that is a part of the dealer, as others see it.
+func (r *Router) joinPart(s *Session, realm wamp.URI) (*Session, error) {
+	s.identity = wamp.Identity{Authid: "wampgate", Authrole: "router", Authmethod: "internal", Authprovider: "internal"}
+	s.local, s.trusted = true, true
 	if s.realm == nil {
 		return nil, fmt.Errorf("join realm %q: no such realm", realm)
 	}

@@ -84,7 +84,7 @@ func (r *realm) enter(now time.Time, s *Session, roles wamp.Roles, agent string,
 	if !r.keeps(s) {
 		return ErrWithdrawn
 	}
-	peer := dealer.Peer{ID: s.id, Identity: s.identity, Roles: roles, Agent: agent, Local: s.local, Acknowledges: s.acknowledges, Keeps: s.keeps}
+	peer := dealer.Peer{ID: s.id, Identity: s.identity, Roles: roles, Agent: agent, Local: s.local, Acknowledges: s.acknowledges, Keeps: s.keeps, Coordinates: s.coordinates}
 	if err := r.dealer.Join(peer); err != nil {
 		return err
 	}

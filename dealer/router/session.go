@@ -26,6 +26,7 @@ type Session struct {
 
 	acknowledges bool // receipts are reported
 	keeps        bool // persistent calls
+	coordinates  bool // transactions
 
 	gaveUp atomic.Bool // senders have waited in vain for out to drain
 

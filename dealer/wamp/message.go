@@ -286,6 +286,8 @@ type CallOptions struct {
 	// Keep says how a call with trust_level "persistent" is kept; nil if no
 	// option says anything.
 	Keep *KeepOptions
+	// Branch makes the call a part of a transaction; nil for all others.
+	Branch *BranchOptions
 	// Behalf is whom the call is made for by a session inside the process, and
 	// who may be disclosed; nil for all others. It never goes over the wire.
 	Behalf *Behalf
@@ -300,6 +302,12 @@ type KeepOptions struct {
 	Expiry    int64  // "expiry": milliseconds from its acceptance; 0 means the default
 	Delay     int64  // "delay": milliseconds from its acceptance until it is due
 	NotBefore int64  // "not_before": when it is due, in milliseconds since 1970; 0 means at once
+}
+
+// BranchOptions are the options of a CALL within a transaction.
+type BranchOptions struct {
+	Transaction string // "transaction", its id; also read from "_transaction"
+	Readonly    bool   // "readonly": the call changes nothing; also read from "_readonly"
 }
 
 // A Behalf is a session in whose name another one calls. It may have ended.
@@ -456,7 +464,21 @@ type RegisterOptions struct {
 
 	Shard *ShardOptions // nil if no option of sharding was given
 
+	// Transaction says how transactions end what a call has done; nil if they
+	// cannot call the procedure.
+	Transaction *TransactionOptions
+
 	Custom Dict // other keys that begin with "_"; nil if none
+}
+
+// TransactionOptions name the procedures that transactions call after a call:
+// Compensate alone, or Confirm and Cancel. They are "transaction" of REGISTER;
+// also read from "_transaction".
+type TransactionOptions struct {
+	Compensate URI   // "compensate": undoes what a call has done
+	Confirm    URI   // "confirm": makes good what a call has reserved
+	Cancel     URI   // "cancel": lets go of what a call has reserved
+	ReserveTTL int64 // "reserve_ttl": milliseconds that a reservation lasts by itself; 0 means any time
 }
 
 // ConcurrencyUnknown stands for a concurrency that is no positive integer; a
@@ -498,15 +520,22 @@ type Invocation struct {
 	Receipt ID
 
 	// Kept is the CALL of an Invocation that goes to who keeps persistent
-	// calls; nil for all others. It never goes over the wire.
+	// calls, or coordinates transactions; nil for all others. It never goes
+	// over the wire.
 	Kept *KeptCall
 }
 
-// A KeptCall is what who keeps a persistent call has to know of it beside its
-// procedure and payload.
+// A KeptCall is what who keeps a persistent call, or makes it as part of a
+// transaction, has to know of it beside its procedure and payload.
 type KeptCall struct {
 	Caller  Behalf
 	Options CallOptions
+
+	// Registered says whether the call would have a registration to go to now,
+	// and Transaction how that was registered. Only calls that are part of a
+	// transaction have them.
+	Registered  bool
+	Transaction *TransactionOptions
 }
 
 // InvocationDetails are the details of an Invocation.

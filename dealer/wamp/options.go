@@ -45,7 +45,7 @@ func (c *codec) rareCallOption(key []byte, o *CallOptions) {
 	case "passthru", "_passthru":
 		c.plainPassthru("Options.passthru", &o.Passthru)
 	default:
-		if !c.keepOption(key, o) && !c.passthru(key, &o.Passthru) {
+		if !c.keepOption(key, o) && !c.branchOption(key, o) && !c.passthru(key, &o.Passthru) {
 			c.custom(key, &o.Custom)
 		}
 	}
@@ -101,10 +101,11 @@ func (k *KeepOptions) entries() int {
 
 func (c *codec) writeCallOptions(o *CallOptions) {
 	w := &c.out
-	w.openMap(len(o.Custom) + o.Passthru.size() + o.Keep.entries() + count(o.DiscloseMe, o.Progress, o.ReceiveProgress,
+	w.openMap(len(o.Custom) + o.Passthru.size() + o.Keep.entries() + o.Branch.entries() + count(o.DiscloseMe, o.Progress, o.ReceiveProgress,
 		o.RoutingKey != "", o.RunMode != RunDefault, o.Timeout != 0, o.TrustLevel != ""))
 	w.entries(o.Custom, 2)
 	w.writeKeep(o.Keep)
+	w.writeBranch(o.Branch)
 	w.flag("disclose_me", o.DiscloseMe)
 	w.passthru(o.Passthru)
 	w.flag("progress", o.Progress)
@@ -249,9 +250,7 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 		case "force_reregister", "_force_reregister":
 			c.bool("Options.force_reregister", &o.Force)
 		default:
-			if !c.shardOption(key, &o.Shard) {
-				c.custom(key, &o.Custom)
-			}
+			c.rareRegisterOption(key, o)
 		}
 	}
 	if extended != InvokeSingle {
@@ -261,7 +260,7 @@ func (c *codec) registerOptions(o *RegisterOptions) {
 
 func (c *codec) writeRegisterOptions(o *RegisterOptions) {
 	w := &c.out
-	w.openMap(len(o.Custom) + o.Shard.entries() + count(o.Concurrency != 0, o.DiscloseCaller, o.Force, o.ForwardTimeout,
+	w.openMap(len(o.Custom) + o.Shard.entries() + count(o.Transaction != nil, o.Concurrency != 0, o.DiscloseCaller, o.Force, o.ForwardTimeout,
 		o.Invoke != InvokeSingle, o.Match != MatchExact))
 	w.entries(o.Custom, 2)
 	if o.Concurrency != 0 {
@@ -278,6 +277,7 @@ func (c *codec) writeRegisterOptions(o *RegisterOptions) {
 		w.text("match", o.Match.String())
 	}
 	w.writeShardOptions(o.Shard)
+	w.writeTransaction(o.Transaction)
 	w.closeMap()
 }
 

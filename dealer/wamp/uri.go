@@ -96,6 +96,10 @@ const (
 	ErrNoSuchCall             URI = "wampgate.error.no_such_call"         // ours: of persistent calls
 	ErrExpired                URI = "wampgate.error.expired"              // ours: nobody got to a persistent call in time
 	ErrDeadLettered           URI = "wampgate.error.dead_lettered"        // ours: all attempts of a persistent call failed
+	ErrNotTransactional       URI = "wampgate.error.not_transactional"    // ours: nothing is registered that would end a call in a transaction
+	ErrNoSuchTransaction      URI = "wampgate.error.no_such_transaction"  // ours
+	ErrTransactionEnded       URI = "wampgate.error.transaction_ended"    // ours: a transaction is not active any more
+	ErrDangling               URI = "wampgate.error.dangling"             // ours: of barriers, to an action that comes after its compensation
 	ErrUpstream               URI = "gateway.error.upstream"              // ours: a webhook did not answer as it should
 	ErrRateLimited            URI = "gateway.error.rate_limited"          // ours: the specification has none
 	ErrNoAvailableCallee      URI = "wamp.error.no_available_callee"
