@@ -21,7 +21,7 @@ func floors() [][]string {
 		{"dealer", "dealer/auth"},
 		{"dealer/router", "dealer/engine", "openapi"},
 		{
-			"dealer/transport", "dealer/cluster", "dealer/durable",
+			"dealer/transport", "dealer/cluster", "dealer/durable", "dealer/transaction",
 			"gateway/problem", "gateway/sse", "gateway/authn", "gateway/certs", "gateway/limit", "gateway/bind", "gateway/webhook",
 			"openapi/generate", "openapi/validate", "web",
 		},

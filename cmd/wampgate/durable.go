@@ -64,11 +64,18 @@ func (n *node) startKept(ctx context.Context) error {
 		if err := n.durable.Join(n.router, wamp.URI(realm)); err != nil {
 			return n.abandonKept(err)
 		}
+		if err := n.transactions.Join(n.router, wamp.URI(realm)); err != nil {
+			return n.abandonKept(err)
+		}
 	}
 	if !n.storage.holds() {
 		return nil
 	}
-	switch err := n.durable.Start(ctx); {
+	err := n.durable.Start(ctx)
+	if err == nil {
+		err = n.transactions.Start(ctx)
+	}
+	switch {
 	case err == nil:
 	case n.storage.auto && !errors.Is(err, engine.ErrDamaged):
 		n.log.Warn("persistent calls are refused", "err", err)
@@ -82,6 +89,7 @@ func (n *node) startKept(ctx context.Context) error {
 // did.
 func (n *node) abandonKept(why error) error {
 	n.durable.Close()
+	n.transactions.Close()
 	return errors.Join(why, n.storage.close())
 }
 
@@ -91,6 +99,7 @@ func (n *node) stopKeeping() {
 		ended, end := context.WithCancel(context.Background())
 		end()
 		n.durable.Drain(ended)
+		n.transactions.Drain(ended)
 	}
 }
 
@@ -103,7 +112,9 @@ func (n *node) closeKept(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, min(lastAttempts, n.settings.Drain))
 	defer cancel()
 	n.durable.Drain(limited)
+	n.transactions.Drain(limited)
 	n.durable.Close()
+	n.transactions.Close()
 	if err := n.storage.close(); err != nil {
 		n.log.Warn("the store of persistent calls was not closed in order", "err", err)
 	}

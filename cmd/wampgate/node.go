@@ -19,6 +19,7 @@ import (
 	"github.com/wampgate/wampgate/dealer"
 	"github.com/wampgate/wampgate/dealer/durable"
 	"github.com/wampgate/wampgate/dealer/router"
+	"github.com/wampgate/wampgate/dealer/transaction"
 	"github.com/wampgate/wampgate/dealer/transport"
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway"
@@ -35,10 +36,13 @@ type node struct {
 	settings *settings
 	log      *slog.Logger
 
-	failures   *limit.Failures // of WAMP and HTTP clients
-	router     *router.Router
-	storage    *storage       // nil if nothing is kept; closed when nobody uses it any more
-	durable    *durable.Store // nil with storage
+	failures *limit.Failures // of WAMP and HTTP clients
+	router   *router.Router
+	storage  *storage       // nil if nothing is kept; closed when nobody uses it any more
+	durable  *durable.Store // nil with storage
+
+	transactions *transaction.Coordinator // nil with storage
+
 	sockets    *transport.Handler
 	gateway    *gateway.Gateway
 	imports    *importer
@@ -72,6 +76,7 @@ func newNode(s *settings, log *slog.Logger) (*node, error) {
 	}
 	n.storage = newStorage(s, log)
 	n.durable = newStore(s, n.storage, log)
+	n.transactions = newCoordinator(s, n.storage, log)
 	n.sockets = transport.New(transportConfig(s, n.router, log))
 	var err error
 	if n.gateway, err = gateway.New(n.gatewayConfig()); err != nil {

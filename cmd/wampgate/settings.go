@@ -72,6 +72,11 @@ type settings struct {
 	DurableConcurrency int           `group:"Persistent calls" default:"256" help:"Calls of one procedure that are under way at once."`
 	DurableRetryOn     []string      `group:"Persistent calls" placeholder:"URI" help:"Errors of callees after which a call is tried again."`
 
+	TransactionTimeout    time.Duration `group:"Transactions" default:"1m" help:"How long a transaction may take to be decided that does not say; then it is rolled back. At most 1h."`
+	TransactionMax        int           `group:"Transactions" default:"10000" help:"Open transactions, of all realms; with that many, no more begin."`
+	TransactionRetention  time.Duration `group:"Transactions" default:"24h" help:"How long those are kept that have ended."`
+	TransactionStuckAfter int           `group:"Transactions" default:"20" help:"After how many failed tries to undo or confirm a call a transaction is called stuck. It is tried on."`
+
 	OpenapiPrefix  string `group:"Documents" default:"/api" placeholder:"PATH" help:"What the paths of imported OpenAPI documents begin with, unless they have a prefix of their own."`
 	OpenapiAnswers string `group:"Documents" default:"off" enum:"off,log,enforce" help:"What becomes of answers that are not as such a document describes them: ${enum} (502)."`
 
@@ -146,6 +151,9 @@ func (s *settings) faults() []fault {
 	add("realm", realmsFault(s.Realm))
 	add("openapi-prefix", prefixFault(s.OpenapiPrefix))
 	add("nats-replicas", replicasFault(s.NATSReplicas))
+	if s.TransactionTimeout > time.Hour {
+		add("transaction-timeout", "is more than 1h")
+	}
 	add("metrics-procedures", procedureCountFault(s.MetricsProcedures))
 	add("disclose-for", discloseFault(s.DiscloseFor, s.Realm))
 	add("trustlevel", trustFault(s.Trustlevel, s.Realm))
@@ -243,6 +251,8 @@ func (s *settings) limitFaults() []fault {
 		"retention":         int64(s.Retention),
 		"durable-max-bytes": int64(s.DurableMaxBytes), "durable-max-calls": int64(s.DurableMaxCalls),
 		"durable-max-results": int64(s.DurableMaxResults), "durable-max-dead-letters": int64(s.DurableMaxLetters), "durable-min-retention": int64(s.DurableMinKeep),
+		"transaction-timeout": int64(s.TransactionTimeout), "transaction-max": int64(s.TransactionMax),
+		"transaction-retention": int64(s.TransactionRetention), "transaction-stuck-after": int64(s.TransactionStuckAfter),
 		"durable-retention": int64(s.DurableRetention), "durable-expiry": int64(s.DurableExpiry),
 		"durable-attempts": int64(s.DurableAttempts), "durable-crashes": int64(s.DurableCrashes),
 		"durable-attempt-timeout": int64(s.DurableAttemptTime), "durable-concurrency": int64(s.DurableConcurrency),

@@ -37,6 +37,7 @@ type branch struct {
 	call
 	state    string
 	settled  bool // nothing is left to do for it
+	refused  bool // by its callee
 	attempts int  // calls of the operation under way that failed, or may have
 	error    wamp.URI
 	result   *payload // of the callee, also that of an error
@@ -154,11 +155,13 @@ func (s *state) applyBranch(e *entry) error {
 		}
 		b.state, b.result, b.error = branchDone, e.Result, ""
 		if e.Kind == kindFailed {
-			b.state, b.error = branchFailed, e.Error
+			b.state, b.error, b.refused = branchFailed, e.Error, true
 		}
 	case kindTried:
 		b.attempts++
-		b.error = e.Error
+		if !b.refused {
+			b.error = e.Error
+		}
 	case kindSettled:
 		if b.settled || s.state == Active {
 			return errOrder

@@ -1,0 +1,254 @@
+package transaction
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/engine"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// What a waiter waits for.
+type waitKind int
+
+const (
+	waitBegin    waitKind = iota // that the transaction has begun
+	waitRun                      // what a one shot comes to
+	waitBranch                   // what a branch comes to
+	waitCommit                   // what is decided
+	waitRollback                 // that it is undone
+	waitEnd                      // that it has ended
+)
+
+// maxWaiters bounds those who wait for one transaction.
+const maxWaiters = 1000
+
+// A waiter is a CALL that is answered when its transaction has come that far.
+type waiter struct {
+	*question
+	kind     waitKind
+	branch   int // from 1; 0: none
+	answered bool
+	timer    *time.Timer
+}
+
+// wake has w answered when it is time.
+func (c *Coordinator) wake(t *tx, w *waiter) {
+	if len(t.waiters) >= maxWaiters {
+		w.answered = true
+		c.later(func() { w.refuse(wamp.ErrUnavailable, "too many wait for this transaction", nil) })
+		return
+	}
+	t.waiters = append(t.waiters, w)
+}
+
+// limit has w answered when its timeout is over. The transaction goes on.
+func (w *waiter) limit(c *Coordinator, t *tx, timeout time.Duration) {
+	w.timer = time.AfterFunc(timeout, func() {
+		c.mu.Lock()
+		defer c.unlock()
+		if w.answered {
+			return
+		}
+		w.answered = true
+		t.waiters = slices.DeleteFunc(t.waiters, func(other *waiter) bool { return other == w })
+		d := t.shown.Dict()
+		c.later(func() {
+			if w.kind == waitEnd {
+				w.yield(d)
+				return
+			}
+			w.question.refuse(wamp.ErrTimeout, fmt.Sprintf("no answer within %v; the call goes on", timeout), wamp.Dict{"transaction": t.shown.ID, "state": d["state"]})
+		})
+	})
+}
+
+// dismiss answers w with an error that changes nothing.
+func (c *Coordinator) dismiss(w *waiter, why wamp.URI, text string) {
+	w.end()
+	c.later(func() { w.question.refuse(why, text, nil) })
+}
+
+func (w *waiter) end() {
+	w.answered = true
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// refuse answers a waiter whose transaction is none.
+func (w *waiter) refuse(why wamp.URI, text string, more wamp.Dict) {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.question.refuse(why, text, more)
+}
+
+// answerWaiters answers those who need not wait any more. Nothing is told that
+// is not stored.
+func (c *Coordinator) answerWaiters(t *tx) {
+	waiting := t.waiters[:0]
+	for _, w := range t.waiters {
+		if !w.answered {
+			c.answer(t, w)
+		}
+		if !w.answered {
+			waiting = append(waiting, w)
+		}
+	}
+	clear(t.waiters[len(waiting):])
+	t.waiters = waiting
+}
+
+// answer answers w if it is time.
+func (c *Coordinator) answer(t *tx, w *waiter) {
+	s := &t.shown
+	decided := s.State != Active && s.State != ""
+	over := s.State.final() || decided && t.hurried
+	told := func(yield func()) { w.end(); c.later(yield) }
+	dict := func() { d := s.Dict(); told(func() { w.yield(d) }) }
+	switch {
+	case s.State == "":
+	case w.kind == waitBegin:
+		d := wamp.Dict{"transaction": s.ID, "state": string(s.State), "mode": s.Mode, "expires": s.Expires.UnixMilli()}
+		told(func() { w.yield(d) })
+	case w.kind == waitEnd && s.State.final(), w.kind == waitRollback && over && s.State != Committed && s.State != Committing,
+		w.kind == waitCommit && (s.State == Committed || s.State == Committing):
+		dict()
+	case w.kind == waitCommit && decided, w.kind == waitRollback && over:
+		more := wamp.Dict{"transaction": s.ID, "state": string(s.State), "reason": s.Reason}
+		told(func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, more) })
+	case w.kind == waitBranch && w.branch > 0 && w.branch <= len(s.Branches) && s.State == Active && s.Branches[w.branch-1].State == branchDone,
+		w.kind == waitBranch && (over || decided && w.branch == 0), w.kind == waitRun && over:
+		w.end()
+		c.recall(t, w)
+	}
+}
+
+// recall answers w with results: from memory while the transaction has not
+// ended, else from the log.
+func (c *Coordinator) recall(t *tx, w *waiter) {
+	s := &t.state
+	complete := !s.state.final()
+	for _, b := range s.branches {
+		complete = complete || b.result != nil
+	}
+	if complete || len(s.branches) == 0 || w.kind == waitBranch && w.branch == 0 {
+		told := w.outcome(s, t.shown.State)
+		c.later(told)
+		return
+	}
+	c.work.Go(func() {
+		old := &tx{}
+		err := c.txLog.Entries(c.ctx, t.key, func(e engine.Entry) error {
+			b, err := readBatch(e.Data)
+			if err != nil {
+				return err
+			}
+			return old.fold(b)
+		})
+		if err != nil {
+			c.log.Warn("what a transaction came to cannot be read", "transaction", t.shown.ID, "err", err)
+			w.question.refuse(wamp.ErrUnavailable, "the result cannot be read now", wamp.Dict{"transaction": t.shown.ID})
+			return
+		}
+		w.outcome(&old.state, old.state.state)()
+	})
+}
+
+// outcome returns what tells w what its call, or all calls, came to.
+func (w *waiter) outcome(s *state, now State) func() {
+	rolled := wamp.Dict{"rolled_back": true, "transaction": s.ID, "state": string(now)}
+	if now != Aborted && now != Aborting {
+		delete(rolled, "rolled_back")
+	}
+	undone := now == Aborted || now == Aborting
+	for i, b := range s.branches {
+		if undone && b.refused && (w.kind == waitRun || w.branch == i+1) {
+			rolled["branch"] = int64(i + 1)
+			p := b.result.wamp()
+			if w.kind == waitRun && !s.Single {
+				p = withKwargs(p, rolled)
+			}
+			return func() { w.agent.fail(w.invocation, b.error, p, rolled) }
+		}
+	}
+	switch {
+	case undone && s.reason == reasonTimeout && (w.kind == waitRun || w.branch > 0):
+		return func() {
+			w.question.refuse(wamp.ErrTimeout, "the transaction was not decided in time, and was rolled back", rolled)
+		}
+	case undone || now == Forced || w.kind == waitBranch && w.branch == 0:
+		rolled["reason"] = s.reason
+		return func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, rolled) }
+	case w.kind == waitBranch:
+		p := s.branches[w.branch-1].result.wamp()
+		return func() { w.agent.yield(w.invocation, p, wamp.Dict{"transaction": s.ID, "branch": int64(w.branch)}) }
+	case s.Single:
+		p := s.branches[0].result.wamp()
+		return func() { w.agent.yield(w.invocation, p, wamp.Dict{"transaction": s.ID}) }
+	}
+	p, err := results(s, now)
+	if err != nil {
+		return func() {
+			w.question.refuse(wamp.ErrInvalidArgument, "the results cannot be told together: "+err.Error(), rolled)
+		}
+	}
+	return func() { w.agent.yield(w.invocation, p, nil) }
+}
+
+// withKwargs adds keywords to a payload.
+func withKwargs(p wamp.Payload, more wamp.Dict) wamp.Payload {
+	entries := []wamp.Entry{}
+	if p.Serializer == 0 {
+		p.Serializer = wamp.JSON
+	}
+	if p.Kwargs != nil {
+		for e, err := range p.Serializer.Entries(p.Kwargs) {
+			if _, ours := more[e.Key]; err == nil && !ours {
+				entries = append(entries, e)
+			}
+		}
+	}
+	for _, key := range []string{"rolled_back", "transaction", "state", "branch"} {
+		if value, err := p.Serializer.AppendValue(nil, more[key]); err == nil && more[key] != nil {
+			entries = append(entries, wamp.Entry{Key: key, Value: value})
+		}
+	}
+	p.Kwargs = p.Serializer.AppendMap(nil, entries...)
+	return p
+}
+
+// results returns what run answers with. Callees' payloads are not decoded.
+func results(s *state, now State) (wamp.Payload, error) {
+	list := make([][]byte, len(s.branches))
+	for i, b := range s.branches {
+		p, err := b.result.wamp().Transcode(wamp.JSON)
+		if err != nil {
+			return wamp.Payload{}, err
+		}
+		args, kwargs := p.Args, p.Kwargs
+		if args == nil {
+			args = []byte("[]")
+		}
+		if kwargs == nil {
+			kwargs = []byte("{}")
+		}
+		list[i] = wamp.JSON.AppendMap(nil, wamp.Entry{Key: "args", Value: args}, wamp.Entry{Key: "kwargs", Value: kwargs})
+	}
+	id, _ := wamp.JSON.AppendValue(nil, s.ID) // strings have a form
+	state, _ := wamp.JSON.AppendValue(nil, string(now))
+	result := wamp.JSON.AppendMap(nil, wamp.Entry{Key: "transaction", Value: id}, wamp.Entry{Key: "state", Value: state},
+		wamp.Entry{Key: "results", Value: wamp.JSON.AppendList(nil, list...)})
+	return wamp.Payload{Serializer: wamp.JSON, Args: wamp.JSON.AppendList(nil, result)}, nil
+}
+
+// pass answers the caller of a call that changes nothing with what it came to.
+func (w *waiter) pass(m *answer) {
+	if m.error != "" {
+		w.agent.fail(w.invocation, m.error, m.payload, nil)
+		return
+	}
+	w.agent.yield(w.invocation, m.payload, wamp.Dict{"transaction": w.kept.Options.Branch.Transaction})
+}
