@@ -147,3 +147,20 @@ func TestMetricsOfDeadLetters(t *testing.T) {
 		`wampgate_durable_oldest_seconds`:                     0,
 	})
 }
+
+// TestMetricsOfTransactions counts transactions while they go on, and when they
+// are over.
+func TestMetricsOfTransactions(t *testing.T) {
+	t.Parallel()
+	ctx, g := within(t, patience), start(t, "--data-dir="+t.TempDir())
+	p := join(ctx, t, g)
+	p.send(ctx, t, `[48,1,{},"wampgate.tx.begin",[],{"id":"one"}]`)
+	p.want(ctx, t, codeResult)
+	g.wantMore(ctx, t, scrape{}, map[string]float64{
+		`wampgate_transactions_begun_total`: 1, `wampgate_transactions{state="active"}`: 1, `wampgate_transactions_stuck`: 0,
+	})
+	p.send(ctx, t, `[48,2,{},"wampgate.tx.rollback",["one"]]`)
+	g.wantMore(ctx, t, scrape{}, map[string]float64{
+		`wampgate_transactions_ended_total{state="aborted"}`: 1, `wampgate_transactions{state="active"}`: 0,
+	})
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wampgate/wampgate/dealer/durable"
 	"github.com/wampgate/wampgate/dealer/router"
+	"github.com/wampgate/wampgate/dealer/transaction"
 	"github.com/wampgate/wampgate/dealer/transport"
 	"github.com/wampgate/wampgate/gateway"
 )
@@ -61,7 +62,7 @@ const (
 
 // families lists all.
 func families() []family {
-	return slices.Concat(httpFamilies(), callFamilies(), sessionFamilies(), durableFamilies(), processFamilies())
+	return slices.Concat(httpFamilies(), callFamilies(), sessionFamilies(), durableFamilies(), transactionFamilies(), processFamilies())
 }
 
 // A snapshot is what the parts of a node have counted at about the same time.
@@ -79,6 +80,8 @@ type snapshot struct {
 	kept     *durable.Stats // nil if no calls are kept
 	keptLogs []durable.Usage
 	keeping  durability
+
+	transactions *transaction.Stats // nil if none are coordinated
 }
 
 // metrics collects the families of a node. It is a prometheus.Collector.
@@ -138,6 +141,10 @@ func (n *node) snapshot() *snapshot {
 		kept := n.durable.Stats()
 		s.kept, s.keeping = &kept, n.durability()
 		s.keptLogs = n.durable.Usage()
+	}
+	if n.transactions != nil {
+		stats := n.transactions.Stats()
+		s.transactions = &stats
 	}
 	return s
 }
