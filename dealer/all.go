@@ -44,7 +44,7 @@ func (d *Dealer) callAll(now time.Time, s *session, r *registration, m *wamp.Cal
 		d.refuseCall(now, s, m, refusal{wamp.ErrUnavailable, "too many calls in flight"})
 		return
 	}
-	c := d.open(s, m)
+	c := d.open(now, s, m)
 	c.details.Procedure = m.Procedure
 	g := &gather{outer: c, left: len(members), serializer: m.Payload.Serializer}
 	c.sharded = &sharded{gather: g}
@@ -53,7 +53,7 @@ func (d *Dealer) callAll(now time.Time, s *session, r *registration, m *wamp.Cal
 		p := member.active()
 		part := &part{gather: g, id: p.seat.id}
 		g.parts = append(g.parts, part)
-		part.call = d.openInner(s, p, m, part)
+		part.call = d.openInner(now, s, p, m, part)
 	}
 }
 
@@ -116,7 +116,7 @@ func (d *Dealer) stream(now time.Time, c *call, p *part) {
 // finishAll sends the final answer.
 func (d *Dealer) finishAll(now time.Time, c *call) {
 	if c.killing {
-		d.fail(c.caller, c.id, refusal{uri: wamp.ErrCanceled})
+		c.vouch(d.fail(c.caller, c.id, refusal{uri: wamp.ErrCanceled}), true)
 		d.end(now, c)
 		return
 	}

@@ -102,12 +102,13 @@ func (d *Dealer) calleeError(now time.Time, s *session, m *wamp.Error) error {
 	e.Request = c.id
 	e.Details = m.Details
 	if c.receipt != receiptUnasked {
-		e.Details = acknowledgedDetails(m.Details)
+		e.Details = withDetail(m.Details, "acknowledged", true)
 	}
 	e.Error = m.Error
 	e.Payload = m.Payload
 	e.Origin = m.Origin // a callee's, unless somebody in this process says that it is not
 	e.Served = wamp.Served{Registration: c.registration, Callee: c.callee.id}
+	c.signAnswer(e)
 	d.end(now, c)
 	return nil
 }

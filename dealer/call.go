@@ -25,6 +25,7 @@ type call struct {
 	progressed      bool // the caller got progress
 	rerouted        bool // a callee passed it on
 	killing         bool // INTERRUPT "kill" was sent; only the callee's final answer counts
+	killed          bool // an administrator asked for its end
 
 	place  *place  // where it is counted; nil if it need not be
 	tally  *tally  // of its procedure; nil if that has none
@@ -32,6 +33,8 @@ type call struct {
 	kept   *kept   // what another callee could get it with; nil as a rule
 
 	sharded *sharded // nil for most
+
+	begun time.Time // when the CALL came
 
 	receipt        receipt
 	told           bool          // the caller knows of the receipt
@@ -180,7 +183,7 @@ func (d *Dealer) find(uri wamp.URI) (*registration, refusal) {
 
 // invoke opens a call and sends its first INVOCATION.
 func (d *Dealer) invoke(now time.Time, s *session, p *place, m *wamp.Call) {
-	c := d.open(s, m)
+	c := d.open(now, s, m)
 	d.assign(c, p, m)
 	d.startTimeout(now, c, m.Options.Timeout)
 	if m.Options.TrustLevel == trustAcknowledged {
@@ -254,9 +257,9 @@ func (d *Dealer) newCall() *call {
 
 // open makes the record of a new call, and puts it where its caller's messages
 // will find it.
-func (d *Dealer) open(s *session, m *wamp.Call) *call {
+func (d *Dealer) open(now time.Time, s *session, m *wamp.Call) *call {
 	c := d.newCall()
-	c.caller, c.id = s, m.Request
+	c.caller, c.id, c.begun = s, m.Request, now
 	c.chunked, c.open = m.Options.Progress, m.Options.Progress
 	c.receiveProgress = m.Options.ReceiveProgress
 	if s.calls == nil {

@@ -60,7 +60,7 @@ func (d *Dealer) kill(now time.Time, c *call) {
 // callee, if there is one; its answer does not matter any more.
 func (d *Dealer) abandon(now time.Time, c *call, why refusal) {
 	if c.queued != nil {
-		d.refuse(c.caller, wamp.TypeCall, c.id, why)
+		c.vouch(d.refuse(c.caller, wamp.TypeCall, c.id, why), false)
 		d.end(now, c)
 		return
 	}

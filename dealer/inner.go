@@ -19,12 +19,12 @@ type sink interface {
 
 // openInner opens a call of the dealer's own. The caller of the message is
 // whoever may be disclosed.
-func (d *Dealer) openInner(caller *session, p *place, m *wamp.Call, to sink) *call {
+func (d *Dealer) openInner(now time.Time, caller *session, p *place, m *wamp.Call, to sink) *call {
 	d.self.lastRequest = d.self.lastRequest.Next()
 	inner := *m
 	inner.Request = d.self.lastRequest
 	inner.Options.ReceiveProgress = false
-	c := d.open(&d.self, &inner)
+	c := d.open(now, &d.self, &inner)
 	c.sharded = &sharded{sink: to}
 	d.assign(c, p, &inner)
 	c.details = d.details(caller, p, &inner)

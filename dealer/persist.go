@@ -49,7 +49,7 @@ func (d *Dealer) persist(now time.Time, s *session, m *wamp.Call) {
 		d.refuseCall(now, s, m, why)
 		return
 	}
-	d.handOver(s, d.keeper, m)
+	d.handOver(now, s, d.keeper, m)
 }
 
 // checkPersist returns what speaks against a persistent call, whether there is
@@ -91,7 +91,7 @@ func (d *Dealer) askKeeper(now time.Time, s *session, m *wamp.Call) bool {
 	case m.Options.Progress:
 		d.refuseCall(now, s, m, refusal{wamp.ErrFeatureNotSupported, quote(m.Procedure) + " takes no progressive calls"})
 	default:
-		d.handOver(s, to, m)
+		d.handOver(now, s, to, m)
 	}
 	return true
 }
@@ -99,8 +99,8 @@ func (d *Dealer) askKeeper(now time.Time, s *session, m *wamp.Call) bool {
 // handOver makes an INVOCATION of a CALL for who keeps persistent calls, or
 // coordinates transactions. It has no timeout here: who keeps the call knows
 // what to say when it is over.
-func (d *Dealer) handOver(s *session, to *place, m *wamp.Call) *wamp.KeptCall {
-	c := d.open(s, m)
+func (d *Dealer) handOver(now time.Time, s *session, to *place, m *wamp.Call) *wamp.KeptCall {
+	c := d.open(now, s, m)
 	d.assign(c, to, m)
 	inv := d.out.invocation(c.callee)
 	inv.Request = c.invocation

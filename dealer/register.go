@@ -33,7 +33,7 @@ func (d *Dealer) register(now time.Time, s *session, m *wamp.Register) error {
 	}
 	var waiting *queue
 	if r != nil && m.Options.Force && r.group == nil {
-		waiting = d.displace(now, r)
+		waiting = d.displace(now, r, wamp.ErrUnregistered) // for the new callee
 		r = nil
 	}
 	if r == nil {

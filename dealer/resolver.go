@@ -59,7 +59,7 @@ func (d *Dealer) ask(now time.Time, l *line) refusal {
 	}
 	l.resolving = true
 	m := &wamp.Call{Procedure: g.resolver, Payload: g.question(l.key)}
-	c := d.openInner(&d.self, p, m, question{l, g.epoch})
+	c := d.openInner(now, &d.self, p, m, question{l, g.epoch})
 	c.gap = resolverTimeout
 	d.deadlines.endAt(c, now.Add(c.gap), wamp.ErrTimeout)
 	return refusal{}

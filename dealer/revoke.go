@@ -50,13 +50,13 @@ func samePrincipal(a, b wamp.Identity) bool {
 }
 
 // displace revokes all places of r. It returns the calls that wait for them,
-// which the new callee gets.
-func (d *Dealer) displace(now time.Time, r *registration) *queue {
+// which are not looked at.
+func (d *Dealer) displace(now time.Time, r *registration, reason wamp.URI) *queue {
 	waiting := r.queue
 	r.queue = nil
 	for p := r.first; p != nil; {
 		next := p.after
-		d.revoke(now, p, wamp.ErrUnregistered)
+		d.revoke(now, p, reason)
 		p = next
 	}
 	return waiting

@@ -25,7 +25,7 @@ func (d *Dealer) transact(now time.Time, s *session, m *wamp.Call) {
 		d.refuseCall(now, s, m, why)
 		return
 	}
-	k := d.handOver(s, d.coordinator, m)
+	k := d.handOver(now, s, d.coordinator, m)
 	if r, _ := d.find(m.Procedure); r != nil {
 		k.Registered, k.Transaction = true, r.transaction
 	}

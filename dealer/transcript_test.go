@@ -116,6 +116,8 @@ func (p *player) command(line string) error {
 		return p.advance(rest)
 	case "undeliverable":
 		return p.undeliverable(rest)
+	case "kill":
+		return p.kill(strings.Fields(rest))
 	case "counts":
 		sessions, registrations, calls := p.dealer.Counts()
 		p.printf("%d sessions, %d registrations, %d calls", sessions, registrations, calls)
@@ -391,6 +393,46 @@ func (p *player) undeliverable(rest string) error {
 	return p.answer(p.dealer.Undeliverable(p.now, id, p.last[id], wamp.URI(reason), text))
 }
 
+// kill handles what operators end: "kill session 2 some.reason", "kill
+// registration 1 some.reason" and "kill call 1 7 skip", CALL 7 of session 1.
+func (p *player) kill(words []string) error {
+	if len(words) < 3 {
+		return fmt.Errorf("what, which, and how?")
+	}
+	id, err := parseID(words[1])
+	if err != nil {
+		return err
+	}
+	var out []dealer.Delivery
+	var ok, canceling bool
+	switch words[0] {
+	case "session":
+		out, ok = p.dealer.EndSession(p.now, id, &wamp.Goodbye{Reason: wamp.URI(words[2])})
+	case "registration":
+		out, ok = p.dealer.RevokeAll(p.now, id, wamp.URI(words[2]))
+	default:
+		request, err := parseID(words[2])
+		if err != nil {
+			return err
+		}
+		mode := wamp.CancelKill
+		for _, m := range []wamp.CancelMode{wamp.CancelSkip, wamp.CancelKillNoWait} {
+			if words[len(words)-1] == m.String() {
+				mode = m
+			}
+		}
+		out, canceling, ok = p.dealer.EndCall(p.now, id, request, mode)
+	}
+	switch {
+	case !ok:
+		p.printf("there is none")
+		return nil
+	case canceling:
+		p.printf("it is being canceled")
+	}
+	return p.answer(out)
+}
+
 // answer shows what a command led to.
 func (p *player) answer(out []dealer.Delivery) error {
 	if len(out) == 0 {
@@ -426,8 +468,14 @@ func (p *player) show(out []dealer.Delivery) error {
 func origin(m wamp.Message) string {
 	e, ok := m.(*wamp.Error)
 	switch {
+	case ok && e.Killed && e.Origin == wamp.OriginCallee:
+		return "  (killed by an administrator)"
 	case !ok || e.RequestType != wamp.TypeCall || e.Origin == wamp.OriginCallee:
 		return ""
+	case e.Killed && e.Origin == wamp.OriginDealer:
+		return "  (dealer, before any INVOCATION; killed by an administrator)"
+	case e.Killed:
+		return "  (dealer, after INVOCATION; killed by an administrator)"
 	case e.Origin == wamp.OriginDealer:
 		return "  (dealer, before any INVOCATION)"
 	}

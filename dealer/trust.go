@@ -1,6 +1,7 @@
 package dealer
 
 import (
+	"maps"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/match"
@@ -115,12 +116,13 @@ func (d *Dealer) tellReceipt(c *call) {
 }
 
 // vouch says on an ERROR of the dealer's what is known of the receipt of its
-// call, if that was asked for. Callees may have run what they have, or may
-// have, received.
+// call, if that was asked for, and whether an administrator ended it. Callees
+// may have run what they have, or may have, received.
 func (c *call) vouch(e *wamp.Error, executed bool) {
 	if c.receipt != receiptUnasked {
 		vouch(e, executed && c.receipt == receiptHere, executed)
 	}
+	c.sign(e)
 }
 
 // vouch puts the same into the details and the arguments of e: some clients
@@ -131,15 +133,11 @@ func vouch(e *wamp.Error, acknowledged, executed bool) {
 	e.Payload.Serializer, e.Payload.Kwargs = wamp.JSON, said.Kwargs
 }
 
-// acknowledgedDetails returns the details of a callee's ERROR with the word
-// that it received the call.
-func acknowledgedDetails(details wamp.Dict) wamp.Dict {
-	with := wamp.Dict{"acknowledged": true}
-	for key, value := range details {
-		if key != "acknowledged" {
-			with[key] = value
-		}
-	}
+// withDetail returns the details of an ERROR with one more.
+func withDetail(details wamp.Dict, key string, value any) wamp.Dict {
+	with := wamp.Dict{}
+	maps.Copy(with, details)
+	with[key] = value
 	return with
 }
 

@@ -55,7 +55,7 @@ func (d *Dealer) enqueue(now time.Time, s *session, q *queue, m *wamp.Call) *cal
 		d.refuseCall(now, s, m, tooMuchWaiting())
 		return nil
 	}
-	c := d.open(s, m)
+	c := d.open(now, s, m)
 	c.details.Procedure = m.Procedure
 	c.queued = &queued{queue: q, since: now}
 	q.push(c)

@@ -198,7 +198,7 @@ const (
 
 func (s *Store) judge(c *call, a *answer) verdict {
 	switch {
-	case a.error == "":
+	case a.error == "" || a.killed:
 		return verdictFinal
 	case a.origin == wamp.OriginCallee:
 		if slices.Contains(s.config.RetryOn, a.error) && !c.canceled {

@@ -49,6 +49,7 @@ type answer struct {
 	passthru *wamp.Passthru
 	error    wamp.URI // empty for a result
 	origin   wamp.Origin
+	killed   bool // by an administrator
 }
 
 // A wakeup says that somebody registered.
@@ -76,7 +77,7 @@ func (k *keeper) Push(m wamp.Message) error {
 		}
 		item = &answer{request: m.Request, payload: clonePayload(m.Payload), passthru: m.Details.Passthru}
 	case *wamp.Error:
-		item = &answer{request: m.Request, payload: clonePayload(m.Payload), error: m.Error, origin: m.Origin}
+		item = &answer{request: m.Request, payload: clonePayload(m.Payload), error: m.Error, origin: m.Origin, killed: m.Killed}
 	case *wamp.Event:
 		procedure, _ := m.Details["procedure"].(string)
 		item = &wakeup{wamp.URI(procedure), m.Details["match"] == wamp.MatchExact.String()}

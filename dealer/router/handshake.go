@@ -48,7 +48,10 @@ func (r *Router) Hello(ctx context.Context, hello *wamp.Hello, t TransportInfo, 
 		return Step{Abort: refusal(err)}
 	}
 	agent, _ := hello.Details.String("agent")
-	h := &Handshake{session: &Session{id: id, realm: realm, out: out, link: Link{t.Transport, t.Serializer}, acknowledges: t.Acknowledges}, roles: roles, agent: agent, transport: t}
+	session := &Session{
+		id: id, realm: realm, out: out, link: Link{t.Transport, t.Serializer}, peer: t.Peer, tls: t.TLS != nil, acknowledges: t.Acknowledges,
+	}
+	h := &Handshake{session: session, roles: roles, agent: agent, transport: t}
 	peer := &auth.Peer{
 		Realm: realm.name, Session: id, Details: hello.Details, Addr: t.Peer,
 		Now: time.Now(), Ask: r.askProcedure,

@@ -19,6 +19,8 @@ type Session struct {
 	identity wamp.Identity
 	out      Outbox
 	link     Link
+	peer     string // its address, as the transport has it; empty inside the process
+	tls      bool
 	local    bool
 	trusted  bool       // the router's own: may do everything
 	expires  time.Time  // when its credentials do; zero: never

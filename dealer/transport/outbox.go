@@ -276,6 +276,13 @@ func (o *outbox) closed() error {
 	return o.closing
 }
 
+// Queued returns how many bytes wait to be sent.
+func (o *outbox) Queued() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.size
+}
+
 // busy reports whether something waits to be sent.
 func (o *outbox) busy() bool {
 	o.mu.Lock()

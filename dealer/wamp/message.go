@@ -205,6 +205,7 @@ type Error struct {
 
 	Origin Origin // not on the wire
 	Served Served // neither
+	Killed bool   // an administrator ended the call; neither, but Details says so
 }
 
 // Publish is [PUBLISH, Request|id, Options|dict, Topic|uri, Arguments|list,
