@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -31,6 +32,8 @@ type callee struct {
 
 	ready chan struct{} // holds a token when there is something to take
 	over  chan struct{} // closed when the session has ended
+
+	revoked atomic.Bool // by an operator: it takes no more calls
 
 	mu      sync.Mutex // guards the following fields; taken after the realm's lock
 	refused *wamp.Error
@@ -182,8 +185,21 @@ func (c *callee) Push(m wamp.Message) error {
 		return c.invoked(m)
 	case *wamp.Interrupt:
 		c.interrupt(m)
+	case *wamp.Unregistered:
+		c.revoke()
 	}
 	return nil
+}
+
+// revoke has the session end when what is worked at has been answered: the
+// registration was taken away. c.mu is held.
+func (c *callee) revoke() {
+	c.revoked.Store(true)
+	signal(c.ready)
+	if c.lease != nil && len(c.open) == 0 {
+		c.lease.Stop()
+		c.lease = time.AfterFunc(0, c.leave) // not under the realm's lock
+	}
 }
 
 // invoked queues an INVOCATION, if there is room. c.mu is held.
@@ -369,7 +385,7 @@ func (s *callees) remove(c *callee) {
 func (s *callees) find(owner principalKey, id string) *callee {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.byID[id]; c != nil && c.owner == owner {
+	if c := s.byID[id]; c != nil && c.owner == owner && !c.revoked.Load() {
 		return c
 	}
 	return nil
@@ -381,7 +397,7 @@ func (s *callees) of(owner principalKey) []*callee {
 	defer s.mu.Unlock()
 	var list []*callee
 	for _, c := range s.byID {
-		if c.owner == owner {
+		if c.owner == owner && !c.revoked.Load() {
 			list = append(list, c)
 		}
 	}

@@ -51,7 +51,7 @@ func (c *callee) stream(ctx context.Context, w http.ResponseWriter) error {
 		if err := c.write(w, out); err != nil {
 			return err
 		}
-		if drain == nil && c.idle() {
+		if (drain == nil || c.revoked.Load()) && c.idle() {
 			c.leave()
 		}
 		beat.Reset(heartbeatTime)

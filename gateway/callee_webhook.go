@@ -22,6 +22,7 @@ func (g *Gateway) registerWebhook(w http.ResponseWriter, r *http.Request, spec r
 		return err
 	}
 	if !c.renew() {
+		c.leave()
 		return sessionEnded(wamp.CloseNormal, false)
 	}
 	j := c.describe()
@@ -34,7 +35,7 @@ func (g *Gateway) registerWebhook(w http.ResponseWriter, r *http.Request, spec r
 func (c *callee) renew() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || c.lease != nil && !c.lease.Stop() {
+	if c.ended || c.revoked.Load() || c.lease != nil && !c.lease.Stop() {
 		return false
 	}
 	c.expires = time.Now().Add(c.spec.ttl)
@@ -46,6 +47,14 @@ func (c *callee) renew() bool {
 func (c *callee) expire() {
 	c.leave()
 	c.gateway.cfg.Log.Info("the lease of a webhook has ended", "registration", c.id, "procedure", string(c.spec.Procedure), "authid", c.owner.authid)
+}
+
+// leaveIfRevoked ends a registration that was taken away, with the last call
+// that it worked at.
+func (c *callee) leaveIfRevoked() {
+	if c.revoked.Load() && c.idle() {
+		c.leave()
+	}
 }
 
 // renewRegistration answers PUT /registrations/{id}.
@@ -77,6 +86,7 @@ func (c *callee) dispatch() {
 		}
 		go func() {
 			defer c.gateway.callees.work.Done()
+			defer c.leaveIfRevoked()
 			defer cancel(nil)
 			i.call(ctx)
 		}()

@@ -14,6 +14,7 @@ type event struct {
 	// Of a failure:
 	uri    wamp.URI
 	origin wamp.Origin
+	killed bool // by an administrator
 
 	served wamp.Served // by whom; zero if that is not known
 

@@ -257,7 +257,7 @@ func (p *principal) Push(m wamp.Message) error {
 		}
 		p.deliver(m.Request, event{kind: kind, payload: m.Payload, served: m.Served, notes: notesOfResult(&m.Details)})
 	case *wamp.Error:
-		p.deliver(m.Request, event{kind: eventFailure, payload: m.Payload, uri: m.Error, origin: m.Origin, served: m.Served, notes: notesOfError(m.Details)})
+		p.deliver(m.Request, event{kind: eventFailure, payload: m.Payload, uri: m.Error, origin: m.Origin, killed: m.Killed, served: m.Served, notes: notesOfError(m.Details)})
 	case *wamp.Goodbye:
 		p.end(m.Reason)
 	case *wamp.Abort:

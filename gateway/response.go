@@ -275,6 +275,7 @@ func (g *Gateway) problemOf(c *call, q *request, e event) *problem.Problem {
 		Origin:    e.origin,
 		Payload:   e.payload,
 		Canceled:  c.unwanted.Load(),
+		Killed:    e.killed,
 		Anonymous: c.owner.identity.Authid == g.cfg.Anonymous.Authid,
 		Debug:     g.cfg.Debug,
 	})

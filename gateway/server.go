@@ -128,11 +128,14 @@ func (s *Server) Serve(l net.Listener) error {
 // answered with 503, streams with an error event), says good-bye to WebSockets
 // and returns when every handler returned. When ctx ends earlier it cuts the
 // connections and still waits for the handlers; the error is then ctx's.
-func (s *Server) Shutdown(ctx context.Context) error {
+func (s *Server) Shutdown(ctx context.Context) error { return s.ShutdownWithin(ctx, s.cfg.Drain) }
+
+// ShutdownWithin is Shutdown with another drain time.
+func (s *Server) ShutdownWithin(ctx context.Context, drain time.Duration) error {
 	if s.cfg.Draining != nil {
 		s.cfg.Draining()
 	}
-	s.drain(ctx, s.cfg.Drain)
+	s.drain(ctx, drain)
 	s.cancel(errShutdown)
 	last, done := context.WithTimeout(ctx, lastWordsTime)
 	defer done()

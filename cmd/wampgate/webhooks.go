@@ -23,7 +23,7 @@ func (s *settings) webhooks() *webhook.Client {
 // calleeRoles are the roles of the sessions that register over HTTP.
 func calleeRoles() wamp.Roles {
 	return wamp.Roles{Callee: true, CalleeFeatures: wamp.FeatureProgressiveCallResults |
-		wamp.FeatureCallTimeout | wamp.FeatureCallCanceling | wamp.FeatureCallerIdentification}
+		wamp.FeatureCallTimeout | wamp.FeatureCallCanceling | wamp.FeatureCallerIdentification | wamp.FeatureRegistrationRevocation}
 }
 
 // A calleeOutbox tells the router in its own words that a callee has no room.

@@ -50,7 +50,7 @@ func (p *Problem) special(f Failure) {
 	case canceled(f.URI) && f.Canceled:
 		p.Status = StatusClientClosed
 	case canceled(f.URI) && f.Killed:
-		p.Status = http.StatusConflict
+		p.Status, p.Source = http.StatusConflict, Dealer // whether its callee confirmed that or not
 	}
 	if p.Status == http.StatusUnauthorized {
 		p.set("WWW-Authenticate", "Bearer")
