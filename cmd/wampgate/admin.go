@@ -45,6 +45,7 @@ func (n *node) newAdmin() (err error) {
 func (n *node) newAdminServer() *http.Server {
 	inside := http.NewServeMux()
 	n.imports.routes(inside)
+	n.operatorRoutes(inside)
 	inside.Handle("GET "+metricsPath, newMetrics(n).handler(n.log))
 	inside.HandleFunc("GET /debug/pprof/", pprof.Index)
 	inside.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

@@ -27,21 +27,10 @@ const (
 	uriAdminUsage  wamp.URI = "gateway.error.bad_request"
 )
 
-// routes adds those for documents to the admin listener. What changes
-// something is refused to pages of other origins.
+// routes adds those for documents to the admin listener.
 func (i *importer) routes(mux *http.ServeMux) {
-	guard := http.NewCrossOriginProtection()
-	handle := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		mux.Handle(pattern, guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				adminProblem(err).Send(w, false)
-			}
-		})))
-	}
-	handle("GET "+routesPath, i.list)
-	handle("GET "+routesPath+"/{name}", i.show)
-	handle("PUT "+routesPath+"/{name}", i.accept)
-	handle("DELETE "+routesPath+"/{name}", i.drop)
+	adminPath(mux, routesPath, map[string]adminHandler{http.MethodGet: i.list})
+	adminPath(mux, routesPath+"/{name}", map[string]adminHandler{http.MethodGet: i.show, http.MethodPut: i.accept, http.MethodDelete: i.drop})
 }
 
 // adminProblem returns the problem that an error is.

@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -17,7 +19,7 @@ type devCommand struct {
 
 // Run serves, together with a callee that offers the sample procedures over
 // WebSocket, until ctx ends. It says where when the samples can be called.
-func (c *devCommand) Run(ctx context.Context, p *process) error {
+func (c *devCommand) Run(ctx context.Context, kctx *kong.Context, p *process, s *sources) error {
 	log, stop := newBufferedLog(ctx, p.Stderr, c.LogFormat, logLevel(c.LogLevel))
 	defer stop()
 	if c.Mock != "" {
@@ -27,6 +29,7 @@ func (c *devCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	n.config = newEffective(kctx, s)
 	return n.serve(ctx, func(ctx context.Context) error {
 		if err := n.startDemo(ctx, wamp.URI(c.Realm[0]), log); err != nil {
 			return err

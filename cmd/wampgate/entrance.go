@@ -186,6 +186,7 @@ func (n *node) reload(ctx context.Context, r *reading) error {
 	n.level.Set(logLevel(next.LogLevel))
 	n.told.set(r.sources.descriptions)
 	n.entrance = e
+	n.config.reload(r)
 	n.log.InfoContext(ctx, "configuration was read again", "file", r.sources.path, "roles", len(next.access.roles),
 		"principals", len(next.access.principals), "sessions_closed", withdrawn)
 	return nil

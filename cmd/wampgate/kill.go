@@ -23,7 +23,8 @@ type killCommand struct {
 func (*killCommand) Help() string {
 	return `Killed sessions get a GOODBYE, and their connections are closed; nothing keeps
 them from coming back. The gateway must allow it: 'wampgate dev' does, others
-need the setting meta-kill.`
+need the setting meta-kill. The admin listener needs neither that nor a right:
+DELETE /admin/sessions/{id}, and /admin/calls/{id} for a single call.`
 }
 
 // Run kills sessions and says how many.

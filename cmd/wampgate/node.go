@@ -58,6 +58,9 @@ type node struct {
 	level    *slog.LevelVar
 	reloader *reloader
 
+	config *effective // what the process runs with; nil where nobody knows
+	drains drains
+
 	// Set by serve.
 	listener, adminListener net.Listener
 	rawSocket               net.Listener   // nil if there is none
@@ -261,9 +264,12 @@ func (n *node) authenticate() func(*http.Request) (authn.Principal, error) {
 	return n.entrance.authenticate
 }
 
+// httpAgent is what sessions of HTTP clients are called.
+const httpAgent = "wampgate HTTP"
+
 // joinHTTP opens a session for somebody on HTTP.
 func (n *node) joinHTTP(realm wamp.URI, id wamp.Identity, roles wamp.Roles, out gateway.Outbox) (gateway.Session, error) {
-	session, err := n.router.JoinLocal(realm, id, roles, "wampgate HTTP", out)
+	session, err := n.router.JoinLocal(realm, id, roles, httpAgent, out)
 	if err != nil {
 		return nil, err // not a nil *Session in an interface
 	}
@@ -336,6 +342,8 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 	case <-ctx.Done():
 		n.log.Info("draining", "at_most", n.settings.Drain)
 	case err = <-failed:
+	case <-n.drains.asked():
+		n.log.Info("draining, as an administrator asked", "at_most", n.drains.time(n.settings.Drain))
 	}
 	return errors.Join(err, n.shutdown())
 }
@@ -388,14 +396,15 @@ func listenError(setting string, err error) error {
 
 // shutdown ends the node and waits for everything that it started.
 func (n *node) shutdown() error {
-	ctx, cancel := context.WithTimeout(context.Background(), n.settings.Drain+lastWords)
+	drain := n.drains.time(n.settings.Drain)
+	ctx, cancel := context.WithTimeout(context.Background(), drain+lastWords)
 	defer cancel()
-	err := n.server.Shutdown(ctx)
+	err := n.server.ShutdownWithin(ctx, drain)
 	n.closeKept(ctx) // Goodbye has, unless the server never ran
 	n.stopWork()     // as above
 	n.gateway.Close()
 	if n.admin != nil {
-		err = errors.Join(err, n.admin.Close())
+		err = errors.Join(err, n.closeAdmin(ctx))
 	}
 	n.work.Wait()
 	return err

@@ -17,7 +17,8 @@ type procsCommand struct {
 func (*procsCommand) Help() string {
 	return `The list comes from the registration meta API (wamp.registration.list and
 others) over WebSocket, and holds what the session may know of. Summaries are
-what callees said when they registered.`
+what callees said when they registered. The admin listener lists all
+registrations, and revokes them: /admin/registrations.`
 }
 
 // Run prints the registrations of a realm in the order of their URIs.

@@ -14,7 +14,8 @@ type psCommand struct {
 // Help is what kong prints below the summary of the command.
 func (*psCommand) Help() string {
 	return `The list comes from the session meta API (wamp.session.list and others) over
-WebSocket. The session that asks is left out.`
+WebSocket. The session that asks is left out. The admin listener tells more, of
+all realms: GET /admin/sessions.`
 }
 
 // Run prints the sessions of a realm in the order they joined.

@@ -40,6 +40,7 @@ func (c *serveCommand) Run(ctx context.Context, kctx *kong.Context, p *process, 
 	reloader, release := newReloader(n, p, s, settingValues(kctx))
 	defer release()
 	n.reloader = reloader
+	n.config = newEffective(kctx, s)
 	return n.serve(ctx, func(context.Context) error { return n.announce(p.Stdout) })
 }
 
@@ -81,7 +82,7 @@ func (c *checkConfigCommand) Run(kctx *kong.Context, p *process, s *sources) err
 		if flag.Group == nil {
 			continue
 		}
-		line := flag.Name + ": " + yamlValue(kctx.FlagValue(flag))
+		line := flag.Name + ": " + yamlValue(withoutSecrets(flag.Name, kctx.FlagValue(flag)))
 		if _, err := fmt.Fprintf(p.Stdout, "%-44s # %s\n", line, s.where(flag.Name)); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ import (
 // file, and wins in that order. The group tag is what makes a flag a setting.
 type settings struct {
 	Listen          string   `group:"Addresses" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for HTTP and WebSocket; port 0 takes a free one."`
-	AdminListen     string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks, counters and profiles; empty turns it off. If other machines reach it, it needs admin-keys or admin-tls-client-ca."`
+	AdminListen     string   `group:"Addresses" default:"${admin}" placeholder:"ADDR" help:"Address for health checks, counters, profiles and administration; empty turns it off. If other machines reach it, it needs admin-keys or admin-tls-client-ca."`
 	RawSocketListen string   `group:"Addresses" name:"rawsocket-listen" placeholder:"ADDR" help:"Address for RawSocket, HOST:PORT or unix:/path; empty turns it off."`
 	RawSocketMode   fileMode `group:"Addresses" name:"rawsocket-mode" default:"0600" placeholder:"MODE" help:"Who may connect to a Unix socket: its permissions, in octal."`
 	PublicURL       string   `group:"Addresses" name:"public-url" placeholder:"URL" help:"Where clients reach the gateway; makes the types of problems absolute."`

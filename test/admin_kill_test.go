@@ -1,0 +1,129 @@
+package test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// administer asks the admin listener and returns status and body.
+func (g *gateway) administer(t *testing.T, method, path string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(soon(t), method, "http://"+g.admin+"/admin"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// TestAdminKillsCalls kills a call over HTTP and one over WAMP: the callers are
+// told by whom, in their own ways, once.
+func TestAdminKillsCalls(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	ctx := soon(t)
+	callee, caller := join(ctx, t, g), join(ctx, t, g)
+	callee.register(ctx, t, 1, "com.example.slow")
+	answered := make(chan string, 1)
+	go func() {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+g.addr+"/call/com.example.slow", nil)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, _ := io.ReadAll(resp.Body)
+		answered <- resp.Status + " " + string(body)
+	}()
+	_, at := callee.wantAfter(ctx, t, 0, 68)
+	caller.send(ctx, t, `[48,1,{},"com.example.slow"]`)
+	callee.wantAfter(ctx, t, at+1, 68)
+
+	var list struct {
+		Calls []struct{ ID, Procedure, State string }
+	}
+	if _, body := g.administer(t, http.MethodGet, "/calls"); json.Unmarshal([]byte(body), &list) != nil || len(list.Calls) != 2 {
+		t.Fatalf("the calls in flight are %s", body)
+	}
+	for _, c := range list.Calls {
+		if c.Procedure != "com.example.slow" || c.State != "running" {
+			t.Errorf("a call is %+v", c)
+		}
+		if status, body := g.administer(t, http.MethodDelete, "/calls/"+c.ID+"?mode=killnowait"); status != http.StatusNoContent {
+			t.Errorf("kill %s: %d %s", c.ID, status, body)
+		}
+		if status, _ := g.administer(t, http.MethodDelete, "/calls/"+c.ID); status != http.StatusNotFound {
+			t.Errorf("kill %s again: %d", c.ID, status)
+		}
+	}
+	if got := <-answered; !strings.HasPrefix(got, "409 ") || !strings.Contains(got, `"detail":"an administrator killed the call"`) ||
+		!strings.Contains(got, `"kwargs":{"killed_by":"admin"},"source":"dealer","retry":"unknown"`) {
+		t.Errorf("the caller over HTTP got %s", got)
+	}
+	m := caller.want(ctx, t, 8)
+	if text := fmt.Sprint(m); !strings.Contains(text, "wamp.error.canceled") || strings.Count(text, "killed_by:admin") != 2 {
+		t.Errorf("the caller over WAMP got %v", m)
+	}
+	callee.wantAfter(ctx, t, 0, 69)
+}
+
+// TestAdminRevokesPullCallee takes the registration of a callee over HTTP away:
+// its stream says so and ends.
+func TestAdminRevokesPullCallee(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	req, err := http.NewRequestWithContext(soon(t), http.MethodPost, "http://"+g.addr+"/registrations", strings.NewReader(`{"procedure":"my.pull"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "text/event-stream")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	if !lines.Scan() || lines.Text() != "event: registration" {
+		t.Fatalf("the stream begins with %q", lines.Text())
+	}
+	_, body := g.administer(t, http.MethodGet, "/registrations?limit=1000")
+	var list struct {
+		Registrations []struct {
+			ID  int64
+			URI string
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &list); err != nil {
+		t.Fatal(err)
+	}
+	last := list.Registrations[len(list.Registrations)-1]
+	if status, body := g.administer(t, http.MethodDelete, fmt.Sprintf("/registrations/%d", last.ID)); last.URI != "my.pull" || status != http.StatusNoContent {
+		t.Fatalf("revoke %+v: %d %s", last, status, body)
+	}
+	var rest []string
+	for lines.Scan() {
+		rest = append(rest, lines.Text())
+	}
+	if text := strings.Join(rest, "\n"); !strings.Contains(text, "event: unregistered") {
+		t.Errorf("the stream ended with %q", text)
+	}
+}
