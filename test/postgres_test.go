@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // startPostgres runs a PostgreSQL server of its own until the test ends, and
@@ -88,4 +89,15 @@ func postgresTool(t *testing.T, name, leftOut string) string {
 		return found[len(found)-1]
 	}
 	return tool(t, name, leftOut)
+}
+
+// createDatabase makes a database on the server that has the database at url,
+// and returns its URL.
+func createDatabase(t *testing.T, url, name string) string {
+	t.Helper()
+	cmd := exec.CommandContext(within(t, 2*time.Minute), postgresTool(t, "psql", "databases of a test"), "-q", url, "-c", "create database "+name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("create database: %v\n%s", err, out)
+	}
+	return strings.Replace(url, "/postgres?", "/"+name+"?", 1)
 }

@@ -3,6 +3,7 @@ module github.com/wampgate/wampgate/test/examples
 go 1.26.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/jackc/pgx/v5 v5.12.0
 	modernc.org/sqlite v1.62.0
 )
