@@ -12,6 +12,7 @@ import (
 
 	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/authn"
+	"github.com/wampgate/wampgate/gateway/problem"
 )
 
 // dealerMargin is how much longer than the dealer's own timer the gateway
@@ -38,9 +39,10 @@ type call struct {
 	started time.Time
 	timing  string // Server-Timing of the answer, or empty
 
-	served       wamp.Served    // of the event that was polled last
-	acknowledged string         // what the answer says about it, or empty
-	passthru     *wamp.Passthru // of the answer
+	served       wamp.Served     // of the event that was polled last
+	acknowledged string          // what the answer says about it, or empty
+	passthru     *wamp.Passthru  // of the answer
+	undone       *problem.Undone // the transaction that it was part of; nil if none was
 
 	dispatched atomic.Bool // the dealer has a CALL, or had its chance
 	unwanted   atomic.Bool // its end was asked for, not by leaving
@@ -312,7 +314,7 @@ func (c *call) close() {
 	}
 	c.inbox.reset()
 	c.owner, c.message, c.patient, c.timing = nil, wamp.Call{}, 0, ""
-	c.acknowledged, c.passthru, c.served = "", nil, wamp.Served{}
+	c.acknowledged, c.passthru, c.undone, c.served = "", nil, nil, wamp.Served{}
 	c.dispatched.Store(false)
 	g.calls.Put(c)
 }

@@ -121,6 +121,9 @@ type Config struct {
 	ReplayBytes              int           // of those, and the one event that is larger; default 1 MiB
 	// Durable are calls that are kept elsewhere; nil means that none are.
 	Durable DurableCalls
+	// Transactions says that the realm has somebody who coordinates
+	// transactions, at wampgate.tx.*.
+	Transactions bool
 
 	MaxCallees             int // registrations made over HTTP; default 10,000
 	MaxCalleesPerPrincipal int // of those; default 100

@@ -104,6 +104,7 @@ func (g *Gateway) router(call http.HandlerFunc) chi.Router {
 	r.Handle(callPath+"{uri}", call)
 	g.routeCalls(r)
 	g.routeCallees(r)
+	g.routeTransactions(r)
 	r.Post(bridgePath, g.handle(g.admitted(g.bridge)))
 	r.Post(bulkPath, g.handle(g.admitted(g.bulk)))
 	return r

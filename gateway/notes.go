@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
+	"github.com/wampgate/wampgate/gateway/problem"
 )
 
 // notes are what the dealer says about an event beside its payload. They are
@@ -14,6 +15,7 @@ type notes struct {
 	asked        bool // the call asked for an acknowledgement
 	acknowledged bool // the callee has received it
 	passthru     *wamp.Passthru
+	undone       *problem.Undone // the transaction that the call was part of was rolled back
 }
 
 // notesOfResult returns the notes on a RESULT, or nil.
@@ -31,6 +33,7 @@ func notesOfError(d wamp.Dict) *notes {
 	}
 	n := new(notes)
 	n.acknowledged, n.asked = d.Bool("acknowledged")
+	n.undone = undoneBy(d)
 	if scheme, _ := d.String("ppt_scheme"); scheme != "" {
 		n.passthru = &wamp.Passthru{Scheme: scheme}
 		n.passthru.Serializer, _ = d.String("ppt_serializer")
@@ -51,6 +54,9 @@ func (c *call) noted(n *notes) {
 	}
 	if n.passthru != nil {
 		c.passthru = n.passthru
+	}
+	if n.undone != nil {
+		c.undone = n.undone
 	}
 }
 
@@ -122,7 +128,7 @@ const trustAcknowledged = "acknowledged"
 // trustLevels are what ?trust= may be. Which of them there are is the dealer's
 // to say.
 func trustLevels() []string {
-	return []string{"best_effort", trustAcknowledged, trustPersistent, "transactional"}
+	return []string{"best_effort", trustAcknowledged, trustPersistent, trustTransactional}
 }
 
 // passthruOption takes an option of payload passthru mode.

@@ -33,10 +33,11 @@ type options struct {
 	trust      string
 	passthru   *wamp.Passthru // nil if no option of that mode is given
 	priority   priority
-	resume     time.Duration     // how long the call outlives its client; 0 means not at all
-	idle       time.Duration     // how long its callee may be silent; 0 means as long as the timeout lets it
-	latest     bool              // overflow=latest: a slow client gets what is new, and misses the rest
-	schedule   *wamp.KeepOptions // when a persistent call is due, and for how long it is tried; nil if it does not say
+	resume     time.Duration       // how long the call outlives its client; 0 means not at all
+	idle       time.Duration       // how long its callee may be silent; 0 means as long as the timeout lets it
+	latest     bool                // overflow=latest: a slow client gets what is new, and misses the rest
+	branch     *wamp.BranchOptions // within which transaction; nil if in none
+	schedule   *wamp.KeepOptions   // when a persistent call is due, and for how long it is tried; nil if it does not say
 
 	args   string     // GET only: a JSON list, or empty
 	kwargs string     // GET only: a JSON object, or empty
@@ -107,7 +108,7 @@ func optionNames() []string {
 		"timeout", "disclose_me", "progress", "stream", "in", "body", "final", "chunk",
 		"trust", "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid", "rkey", "runmode",
 		"resume", "overflow", "idle_timeout", "priority",
-		"delay", "not_before", "expiry",
+		"delay", "not_before", "expiry", "transaction", "readonly",
 	}
 }
 
@@ -207,6 +208,8 @@ func (o *options) parse(name, value string) (err error) {
 		err = o.lifeOption(name, value)
 	case "delay", "not_before", "expiry":
 		err = o.scheduleOption(name, value)
+	case "transaction", "readonly":
+		err = o.branchOption(name, value)
 	case "runmode":
 		o.runMode, err = oneOf[wamp.RunMode](value, []string{"", "partition", "all"})
 	case "trust":

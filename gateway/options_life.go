@@ -69,6 +69,9 @@ func (q *request) checkLife(length int64) error {
 	case q.resume > 0:
 		return q.checkResume()
 	}
+	if err := q.checkBranch(); err != nil {
+		return err
+	}
 	return q.checkSchedule()
 }
 

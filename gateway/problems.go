@@ -151,6 +151,20 @@ func calleePages() []problemPage {
 			[]wamp.URI{wamp.ErrIdempotencyConflict},
 			"The id of a persistent call came before with another procedure or payload.", "Take a new id for each new call.",
 		},
+		{[]wamp.URI{wamp.ErrNoSuchTransaction}, "There is no transaction with that id, or not one of yours.", "Transactions that have ended are forgotten after a while."},
+		{
+			[]wamp.URI{wamp.ErrTransactionEnded},
+			"The transaction is not active any more: it was committed or rolled back, by its owner or at its timeout.", "GET /transactions/{id} tells what became of it; begin a new one.",
+		},
+		{
+			[]wamp.URI{wamp.ErrNotTransactional},
+			"Nothing is registered that would undo the call, so it cannot be part of the transaction.",
+			"Register the procedure with the option transaction, or call it with readonly=true if it changes nothing.",
+		},
+		{
+			[]wamp.URI{wamp.ErrDangling},
+			"The call came to its callee after its transaction had been rolled back there.", "Nothing was done; begin a new transaction.",
+		},
 		{[]wamp.URI{wamp.ErrNoSuchCall}, "There is no persistent call with that id, or not one of yours.", "Results are forgotten after durable-retention."},
 	}
 }

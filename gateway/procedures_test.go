@@ -58,7 +58,7 @@ func withDirectory(t *testing.T) *gateway.Gateway {
 			{Registration: 4, URI: "com.example.", Match: wamp.MatchPrefix, Invoke: wamp.InvokeRoundRobin, Created: created, Callees: 2},
 			{Registration: 9, URI: "a/b", Created: created, Callees: 1},
 		}
-		cfg.JoinCallee = cfg.Join
+		cfg.JoinCallee, cfg.Transactions = cfg.Join, true
 		cfg.Nearest = func(uri wamp.URI) (wamp.URI, bool) { return "com.example.add", uri == "org.example.add" }
 	})
 }

@@ -53,6 +53,7 @@ func (q *request) callOptions() wamp.CallOptions {
 		DiscloseMe:      q.disclose,
 		TrustLevel:      q.trust,
 		Keep:            q.persist,
+		Branch:          q.branch,
 		Passthru:        q.passthru,
 		ReceiveProgress: q.progress != choiceOff && (q.out.streams() || q.prefer.async && (q.progress == choiceOn || q.in.streams())),
 		RoutingKey:      q.key,

@@ -279,6 +279,9 @@ func (g *Gateway) problemOf(c *call, q *request, e event) *problem.Problem {
 		Anonymous: c.owner.identity.Authid == g.cfg.Anonymous.Authid,
 		Debug:     g.cfg.Debug,
 	})
+	if q.transactional() {
+		p.Undone = c.undone
+	}
 	if e.uri == wamp.ErrNoSuchProcedure && e.origin == wamp.OriginDealer {
 		p.Detail = g.noProcedure(c.procedure)
 	}

@@ -79,6 +79,9 @@ func (g *Gateway) callWith(w http.ResponseWriter, r *http.Request) error {
 	if q.trust == trustPersistent {
 		return g.callPersistent(w, r, q)
 	}
+	if q.transactional() {
+		return g.callBranch(w, r, q)
+	}
 	if q.asResource() {
 		if err := g.checkArguments(q, r.Method); err != nil {
 			return err

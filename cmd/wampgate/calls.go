@@ -44,7 +44,7 @@ results are still kept.` + "\n" + keptHelp
 // Run prints the calls of a realm.
 func (c *callsLsCommand) Run(ctx context.Context, p *process) error {
 	return c.with(ctx, p, func(m *metaClient) error {
-		rows, err := keptRows(m, "wampgate.call.list", c.Limit)
+		rows, err := keptRows(m, "wampgate.call.list", wamp.Dict{"limit": c.Limit})
 		if err != nil {
 			return err
 		}
@@ -110,24 +110,29 @@ func askKept(m *metaClient, procedure wamp.URI, kwargs wamp.Dict, args ...any) (
 	call, err := m.call(procedure, kwargs, args...)
 	var refused *metaError
 	if errors.As(err, &refused) && refused.uri == wamp.ErrNoSuchProcedure {
-		return nil, &exitError{exitRefused, fmt.Errorf("%s: the gateway keeps no calls\n  its settings data-dir and nats-urls say where it could", procedure)}
+		return nil, &exitError{exitRefused, fmt.Errorf("%s: the gateway keeps nothing\n  its settings data-dir and nats-urls say where it could", procedure)}
 	}
 	return call, err
 }
 
 // keptRows returns the first entries of a list.
-func keptRows(m *metaClient, procedure wamp.URI, limit int) ([]wamp.Dict, error) {
-	call, err := askKept(m, procedure, wamp.Dict{"limit": limit})
+func keptRows(m *metaClient, procedure wamp.URI, kwargs wamp.Dict) ([]wamp.Dict, error) {
+	call, err := askKept(m, procedure, kwargs)
 	if err != nil || len(call.result) == 0 {
 		return nil, err
 	}
-	var rows []wamp.Dict
-	for _, v := range listOf(call.result[0]) {
-		if row, ok := v.(wamp.Dict); ok {
-			rows = append(rows, row)
+	return dictsIn(call.result[0]), nil
+}
+
+// dictsIn returns the dicts in a list, none if it is none.
+func dictsIn(list any) []wamp.Dict {
+	var dicts []wamp.Dict
+	for _, v := range listOf(list) {
+		if d, ok := v.(wamp.Dict); ok {
+			dicts = append(dicts, d)
 		}
 	}
-	return rows, nil
+	return dicts
 }
 
 // showKept asks for a dict and prints it.
@@ -176,7 +181,7 @@ const instant = "2006-01-02T15:04:05.000Z"
 
 // writeInstants makes text of the times of a dict.
 func writeInstants(row wamp.Dict) {
-	for _, key := range []string{"accepted", "due", "expires", "ended", "forgotten", "died"} {
+	for _, key := range []string{"accepted", "begun", "due", "expires", "ended", "forgotten", "died"} {
 		if ms, ok := row.Int(key); ok {
 			row[key] = time.UnixMilli(ms).UTC().Format(instant)
 		}

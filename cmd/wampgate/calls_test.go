@@ -172,7 +172,7 @@ func TestNothingKept(t *testing.T) {
 	_, url := dev(t, "--data-dir=")
 	for _, command := range []string{"calls ls", "calls show x", "calls cancel x", "deadletters ls", "deadletters retry x", "deadletters discard x"} {
 		got := runWith(soon(t), nil, append(strings.Fields(command), "--url", url)...)
-		if got.code != exitRefused || !strings.Contains(got.stderr, "the gateway keeps no calls") || !strings.Contains(got.stderr, "data-dir") {
+		if got.code != exitRefused || !strings.Contains(got.stderr, "the gateway keeps nothing") || !strings.Contains(got.stderr, "data-dir") {
 			t.Errorf("%s: %+v", command, got)
 		}
 	}

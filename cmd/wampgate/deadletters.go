@@ -31,7 +31,7 @@ with --json each has the history of all. In JSON, times are milliseconds since
 // Run prints the dead letters of a realm.
 func (c *lettersLsCommand) Run(ctx context.Context, p *process) error {
 	return c.with(ctx, p, func(m *metaClient) error {
-		rows, err := keptRows(m, "wampgate.deadletter.list", c.Limit)
+		rows, err := keptRows(m, "wampgate.deadletter.list", wamp.Dict{"limit": c.Limit})
 		if err != nil {
 			return err
 		}

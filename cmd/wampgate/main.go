@@ -15,6 +15,7 @@
 //	wampgate kill 4711                        end a session
 //	wampgate calls ls                         list persistent calls; also show, cancel
 //	wampgate deadletters ls                   list those given up; also retry, discard
+//	wampgate transactions ls                  list transactions; also show, rollback, force-end
 //	wampgate health                           is the gateway alive
 //	wampgate hash-password                    what the configuration keeps of a password
 //	wampgate keygen ada.key                   a key pair for cryptosign

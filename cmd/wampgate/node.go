@@ -219,6 +219,7 @@ func (n *node) gatewayConfig() gateway.Config {
 		},
 		Webhooks:     s.webhooks(),
 		Durable:      n.durableCalls(realm),
+		Transactions: n.transactions != nil,
 		Authenticate: n.authenticate(),
 
 		Log:       n.log,

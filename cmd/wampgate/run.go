@@ -48,6 +48,7 @@ type commands struct {
 	Kill         killCommand         `cmd:"" help:"End sessions of a realm."`
 	Calls        callsCommand        `cmd:"" help:"List, show and cancel persistent calls."`
 	Deadletters  deadlettersCommand  `cmd:"" name:"deadletters" help:"List, retry and discard persistent calls that were given up."`
+	Transactions transactionsCommand `cmd:"" help:"List, show and end transactions."`
 	Health       healthCommand       `cmd:"" help:"Ask a gateway whether it is alive."`
 	HashPassword hashPasswordCommand `cmd:"" help:"Print what the configuration keeps of a password."`
 	Keygen       keygenCommand       `cmd:"" help:"Make a key pair for cryptosign."`

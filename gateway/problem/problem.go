@@ -58,6 +58,8 @@ type Problem struct { //nolint:errname // RFC 9457's word
 	Errors   []Violation // what exactly is wrong with the request, or nil
 	TraceID  string      // of the W3C trace that the request belongs to, or empty
 
+	Undone *Undone // that the call was part of a transaction, which was rolled back; nil for others
+
 	Policies []string // the quota policies that were violated, or nil
 
 	Header http.Header // further header fields of the answer, or nil
@@ -212,9 +214,32 @@ func (p *Problem) AppendJSON(dst []byte) []byte {
 	dst = appendMember(dst, "source", string(p.Source))
 	dst = appendMember(dst, "retry", string(p.Retry))
 	dst = appendMember(dst, "trace_id", p.TraceID)
+	dst = p.appendUndone(dst)
 	dst = p.appendErrors(dst)
 	dst = p.appendPolicies(dst)
 	return append(dst, '}')
+}
+
+// An Undone tells of the transaction that a failed call was part of.
+type Undone struct {
+	RolledBack  bool   `json:"rolled_back"`
+	Transaction string `json:"transaction"`
+	Branch      int    `json:"branch"` // from 1; 0 if it is not known
+}
+
+// appendUndone appends what became of the transaction.
+func (p *Problem) appendUndone(dst []byte) []byte {
+	if p.Undone == nil {
+		return dst
+	}
+	dst = append(dst, `,"rolled_back":`...)
+	dst = strconv.AppendBool(dst, p.Undone.RolledBack)
+	dst = appendMember(dst, "transaction", p.Undone.Transaction)
+	if p.Undone.Branch > 0 {
+		dst = append(dst, `,"branch":`...)
+		dst = strconv.AppendInt(dst, int64(p.Undone.Branch), 10)
+	}
+	return dst
 }
 
 // appendPolicies appends the member that the problem type quota-exceeded has.

@@ -34,9 +34,12 @@ func table() []row {
 		}},
 		{http.StatusNotFound, RetrySafe, []wamp.URI{
 			wamp.ErrNoSuchProcedure, wamp.ErrNoSuchRegistration, wamp.ErrNoSuchSession, wamp.ErrNoSuchSubscription, wamp.ErrNoSuchRealm, wamp.ErrNoSuchCall,
+			wamp.ErrNoSuchTransaction,
 		}},
 		{http.StatusTooManyRequests, RetrySafe, []wamp.URI{wamp.ErrRateLimited}},
-		{http.StatusConflict, RetryNo, []wamp.URI{wamp.ErrProcedureAlreadyExists, wamp.ErrIdempotencyConflict}},
+		{http.StatusConflict, RetryNo, []wamp.URI{
+			wamp.ErrProcedureAlreadyExists, wamp.ErrIdempotencyConflict, wamp.ErrNotTransactional, wamp.ErrTransactionEnded, wamp.ErrDangling,
+		}},
 		{http.StatusRequestEntityTooLarge, RetryNo, []wamp.URI{wamp.ErrPayloadSizeExceeded}},
 		{http.StatusBadGateway, RetryUnknown, []wamp.URI{wamp.ErrCanceled, wamp.ErrCancelled, wamp.ErrNetworkFailure, wamp.ErrUpstream, wamp.ErrDeadLettered}},
 		{http.StatusGatewayTimeout, RetryUnknown, []wamp.URI{wamp.ErrTimeout, wamp.ErrExpired}},
