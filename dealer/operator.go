@@ -167,7 +167,7 @@ const (
 func (d *Dealer) callers(from wamp.ID) iter.Seq2[wamp.ID, *session] {
 	return func(yield func(wamp.ID, *session) bool) {
 		for i, p := range [...]*place{d.keeper, d.coordinator} {
-			if at := placeOfKeeper + wamp.ID(i); p != nil && at >= from && !yield(at, p.session) { //nolint:gosec // 0 or 1
+			if at := placeOfKeeper + wamp.ID(i); p != nil && at >= from && !yield(at, p.session) {
 				return
 			}
 		}

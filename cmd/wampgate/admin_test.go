@@ -214,7 +214,7 @@ func TestAdminKillRaces(t *testing.T) {
 	work.Go(func() {
 		for ctx.Err() == nil {
 			var page callPage
-			adminJSON(t, "GET", admin+"/calls", 200, &page)
+			adminJSON(t, "GET", admin+"/calls", 200, &page) //nolint:contextcheck // it is the test's
 			for _, c := range page.Calls {
 				r, _ := http.NewRequestWithContext(ctx, http.MethodDelete, admin+"/calls/"+c.ID+"?mode=killnowait", nil)
 				if resp, err := http.DefaultClient.Do(r); err == nil {
@@ -326,7 +326,7 @@ func TestAdminConfig(t *testing.T) {
 	_, kept := authn.NewAPIKey()
 	digits := hex.EncodeToString(kept[:])
 	for _, value := range []string{"nats://" + secret + "@h", "nats://u:" + secret + "@h", "https://h/?k=" + secret, "https://h:x/" + secret} {
-		if got := withoutSecrets("nats-urls", []string{value}).([]string)[0]; strings.Contains(got, secret) { //nolint:errcheck,forcetypeassert // a list of texts stays one
+		if got := withoutSecrets("nats-urls", []string{value}).([]string)[0]; strings.Contains(got, secret) { //nolint:forcetypeassert // a list of texts stays one
 			t.Errorf("%s is shown as %s", value, got)
 		}
 	}
