@@ -55,7 +55,7 @@ func TestAdminKillsCalls(t *testing.T) {
 	}()
 	_, at := callee.wantAfter(ctx, t, 0, 68)
 	caller.send(ctx, t, `[48,1,{},"com.example.slow"]`)
-	callee.wantAfter(ctx, t, at+1, 68)
+	callee.wantAfter(ctx, t, at, 68)
 
 	var list struct {
 		Calls []struct{ ID, Procedure, State string }
