@@ -43,7 +43,6 @@ type answer struct {
 	request wamp.ID
 	payload wamp.Payload
 	error   wamp.URI // empty for a result
-	details wamp.Dict
 	origin  wamp.Origin
 }
 

@@ -98,16 +98,7 @@ func (s *state) apply(e *entry) error {
 	case kindStart:
 		return s.applyStart(e)
 	case kindDecide:
-		if s.state != Active {
-			return errOrder
-		}
-		s.state, s.reason = Aborting, e.Reason
-		if e.Commit {
-			s.state = Committing
-		}
-		for _, b := range s.branches {
-			b.attempts = 0
-		}
+		return s.applyDecision(e)
 	case kindEnd:
 		if s.state == Active || len(s.tasks()) > 0 {
 			return errOrder
@@ -117,6 +108,20 @@ func (s *state) apply(e *entry) error {
 		s.state, s.reason, s.ended = Forced, e.Reason, e.At
 	default:
 		return s.applyBranch(e)
+	}
+	return nil
+}
+
+func (s *state) applyDecision(e *entry) error {
+	if s.state != Active {
+		return errOrder
+	}
+	s.state, s.reason = Aborting, e.Reason
+	if e.Commit {
+		s.state = Committing
+	}
+	for _, b := range s.branches {
+		b.attempts = 0
 	}
 	return nil
 }
@@ -222,14 +227,10 @@ func (s *state) due(t task) bool {
 // proceed returns the entry that follows by itself, nil if the transaction
 // waits for something.
 func (s *state) proceed(now time.Time) *entry {
-	open := false
-	for i, b := range s.branches {
-		if s.state == Active && b.state == branchFailed {
-			return &entry{Kind: kindDecide, At: now, Branch: i + 1, Reason: "branch refused"}
-		}
-		open = open || b.state == branchStarted
-	}
+	open, refused := s.outstanding()
 	switch {
+	case s.state == Active && refused > 0:
+		return &entry{Kind: kindDecide, At: now, Branch: refused, Reason: "branch refused"}
 	case s.state == Active && s.OneShot && !open && len(s.branches) < len(s.Calls):
 		return &entry{Kind: kindStart, At: now, Branch: len(s.branches) + 1}
 	case s.state == Active && !open && (s.OneShot || s.wanted):
@@ -238,6 +239,18 @@ func (s *state) proceed(now time.Time) *entry {
 		return &entry{Kind: kindEnd, At: now}
 	}
 	return nil
+}
+
+// outstanding reports whether a branch has not answered, and which one was
+// refused first; 0: none.
+func (s *state) outstanding() (open bool, refused int) {
+	for i, b := range s.branches {
+		open = open || b.state == branchStarted
+		if b.refused && refused == 0 {
+			refused = i + 1
+		}
+	}
+	return open, refused
 }
 
 // timedOut returns the entry that follows from the time.

@@ -107,23 +107,41 @@ func (c *Coordinator) answer(t *tx, w *waiter) {
 	decided := s.State != Active && s.State != ""
 	over := s.State.final() || decided && t.hurried
 	told := func(yield func()) { w.end(); c.later(yield) }
-	dict := func() { d := s.Dict(); told(func() { w.yield(d) }) }
 	switch {
 	case s.State == "":
 	case w.kind == waitBegin:
 		d := wamp.Dict{"transaction": s.ID, "state": string(s.State), "mode": s.Mode, "expires": s.Expires.UnixMilli()}
 		told(func() { w.yield(d) })
-	case w.kind == waitEnd && s.State.final(), w.kind == waitRollback && over && s.State != Committed && s.State != Committing,
-		w.kind == waitCommit && (s.State == Committed || s.State == Committing):
-		dict()
+	case w.granted(s.State, over):
+		d := s.Dict()
+		told(func() { w.yield(d) })
 	case w.kind == waitCommit && decided, w.kind == waitRollback && over:
 		more := wamp.Dict{"transaction": s.ID, "state": string(s.State), "reason": s.Reason}
 		told(func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, more) })
-	case w.kind == waitBranch && w.branch > 0 && w.branch <= len(s.Branches) && s.State == Active && s.Branches[w.branch-1].State == branchDone,
-		w.kind == waitBranch && (over || decided && w.branch == 0), w.kind == waitRun && over:
+	case w.kind == waitRun && over, w.kind == waitBranch && w.branchOver(s, decided, over):
 		w.end()
 		c.recall(t, w)
 	}
+}
+
+// granted reports whether w is to be told how the transaction stands, since
+// that is what it asked for.
+func (w *waiter) granted(now State, over bool) bool {
+	switch w.kind {
+	case waitEnd:
+		return now.final()
+	case waitRollback:
+		return over && now != Committed && now != Committing
+	case waitCommit:
+		return now == Committed || now == Committing
+	}
+	return false
+}
+
+// branchOver reports whether the branch of w has come to something.
+func (w *waiter) branchOver(s *Status, decided, over bool) bool {
+	done := w.branch > 0 && w.branch <= len(s.Branches) && s.Branches[w.branch-1].State == branchDone
+	return over || decided && w.branch == 0 || s.State == Active && done
 }
 
 // recall answers w with results: from memory while the transaction has not
@@ -164,14 +182,9 @@ func (w *waiter) outcome(s *state, now State) func() {
 		delete(rolled, "rolled_back")
 	}
 	undone := now == Aborted || now == Aborting
-	for i, b := range s.branches {
-		if undone && b.refused && (w.kind == waitRun || w.branch == i+1) {
-			rolled["branch"] = int64(i + 1)
-			p := b.result.wamp()
-			if w.kind == waitRun && !s.Single {
-				p = withKwargs(p, rolled)
-			}
-			return func() { w.agent.fail(w.invocation, b.error, p, rolled) }
+	if undone {
+		if tell := w.refusedBy(s, rolled); tell != nil {
+			return tell
 		}
 	}
 	switch {
@@ -196,6 +209,23 @@ func (w *waiter) outcome(s *state, now State) func() {
 		}
 	}
 	return func() { w.agent.yield(w.invocation, p, nil) }
+}
+
+// refusedBy returns what tells w of the callee that refused, nil if none did or
+// w waits for another one.
+func (w *waiter) refusedBy(s *state, rolled wamp.Dict) func() {
+	for i, b := range s.branches {
+		if !b.refused || w.kind != waitRun && w.branch != i+1 {
+			continue
+		}
+		rolled["branch"] = int64(i + 1)
+		p := b.result.wamp()
+		if w.kind == waitRun && !s.Single {
+			p = withKwargs(p, rolled)
+		}
+		return func() { w.agent.fail(w.invocation, b.error, p, rolled) }
+	}
+	return nil
 }
 
 // withKwargs adds keywords to a payload.
