@@ -261,7 +261,7 @@ func TestPersistentOverHTTP(t *testing.T) {
 	status, _, answer = g.ask(ctx, t, "POST", "/call/test.echo?trust=persistent&stream=sse", `[1]`)
 	want(status, answer, http.StatusBadRequest, "one result")
 	status, _, answer = g.ask(ctx, t, "POST", "/call/test.absent?trust=transactional", `[1]`)
-	want(status, answer, http.StatusBadRequest, "not available")
+	want(status, answer, http.StatusConflict, "wampgate.error.not_transactional")
 	if err := g.stop(); err != nil {
 		t.Errorf("the gateway ended with %v", err)
 	}
