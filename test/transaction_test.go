@@ -118,8 +118,13 @@ func TestTransactionOneShot(t *testing.T) {
 	if a := mustCall(ctx, t, p, map[string]any{"trust_level": "transactional", "call_id": "one"}, "test.pay", "a"); a.text() != "a" {
 		t.Errorf("the same call: %+v", a)
 	}
-	if a := mustCall(ctx, t, p, nil, "wampgate.tx.list"); len(element[[]any](a.args, 0)) != 3 {
-		t.Errorf("list: %+v", a)
+	for _, id := range []string{"one", "two", "three"} {
+		if a := mustCall(ctx, t, p, nil, "wampgate.tx.get", id); fmt.Sprint(element[map[string]any](a.args, 0)["transaction"]) != id {
+			t.Errorf("get %s: %+v", id, a)
+		}
+	}
+	if a := mustCall(ctx, t, p, nil, "wampgate.tx.list"); len(element[[]any](a.args, 0)) != 0 {
+		t.Errorf("who has no credentials lists those of all such: %+v", a)
 	}
 	if err := g.stop(); err != nil {
 		t.Errorf("the gateway ended with %v", err)

@@ -70,9 +70,6 @@ func (c *Coordinator) take(t *tx, input func(*state) []entry) {
 	c.step(t)
 }
 
-// batchSize is how many bytes of entries are gathered before they are appended.
-const batchSize = 200 << 10
-
 // step appends what follows from the inputs, or does what is to be done when
 // nothing does.
 func (c *Coordinator) step(t *tx) {
@@ -94,7 +91,7 @@ func (c *Coordinator) step(t *tx) {
 		}
 		entries = append(entries, e)
 	}
-	for len(t.inputs) > 0 && size < batchSize {
+	for len(t.inputs) > 0 && size < c.batch {
 		input := t.inputs[0]
 		t.inputs = t.inputs[1:]
 		for _, e := range input(&t.state) {
@@ -284,12 +281,12 @@ func (c *Coordinator) answered(g *agent, m *answer) {
 	a.request = 0
 	t, op, now := a.tx, a.task, time.Now().UTC()
 	result := stored(m.payload)
-	tooLarge := len(result.Args)+len(result.Kwargs) > maxPayload
+	tooLarge := len(result.Args)+len(result.Kwargs) > c.largest
 	switch {
 	case m.error == "" && !op.op.forward():
 		c.take(t, func(s *state) []entry { return s.ifDue(op, entry{Kind: kindSettled, At: now, Branch: op.branch}) })
 	case m.error == "" && tooLarge:
-		e := entry{Kind: kindTried, At: now, Branch: op.branch, Error: wamp.ErrPayloadSizeExceeded}
+		e := entry{Kind: kindTried, At: now, Branch: op.branch, Error: wamp.ErrPayloadSizeExceeded, Reached: true}
 		c.take(t, func(s *state) []entry { // it has an effect, which has to be undone
 			return append(s.ifDue(op, e), s.ifDue(op, entry{Kind: kindDecide, At: now, Branch: op.branch, Reason: "a result is too large to be kept"})...)
 		})
@@ -356,8 +353,9 @@ func (c *Coordinator) failed(a *attempt, m *answer) {
 		defer c.unlock()
 		c.again(a)
 	})
-	if b.attempts < c.config.StuckAfter {
-		task, e := a.task, entry{Kind: kindTried, At: time.Now().UTC(), Branch: a.task.branch, Error: m.error}
+	reached := m.origin != wamp.OriginDealer
+	if b.attempts < c.config.StuckAfter || reached && !b.doubtful && a.task.op.forward() {
+		task, e := a.task, entry{Kind: kindTried, At: time.Now().UTC(), Branch: a.task.branch, Error: m.error, Reached: reached}
 		c.take(t, func(s *state) []entry { return s.ifDue(task, e) })
 	}
 }

@@ -25,8 +25,10 @@ const (
 const (
 	maxTimeout     = time.Hour
 	maxBranches    = 100
-	maxKept        = 100_000 // transactions that have ended; the oldest go first
-	maxPayload     = 1 << 20 // bytes of the arguments of a transaction's calls, and of one result
+	maxKept        = 100_000   // transactions that have ended; the oldest go first
+	maxPayload     = 1 << 20   // bytes of the arguments of a transaction's calls, and of one result
+	maxBatch       = 200 << 10 // bytes of entries that are gathered before they are appended
+	minEntry       = 64 << 10  // bytes that an append must be able to have
 	maxLogBytes    = 1 << 30
 	logReserve     = 16 << 20 // bytes of the disk that are left free
 	writers        = 16
@@ -52,6 +54,9 @@ type Config struct {
 	MaxOpen int
 	// Retention is how long those are kept that have. Default 24 h.
 	Retention time.Duration
+	// ShareAnonymous lets who comes without credentials list the transactions
+	// of all such; otherwise only who knows an id sees its transaction.
+	ShareAnonymous bool
 	// StuckAfter is after how many failed tries of one call to undo or confirm
 	// something a transaction is called stuck. Default 20.
 	StuckAfter int
@@ -75,7 +80,8 @@ type Coordinator struct {
 	mu       sync.Mutex // guards the following fields; taken before a realm's lock
 	after    []func()   // is done when mu has been let go of
 	txLog    engine.TxLog
-	most     int // bytes of an append
+	largest  int // bytes of the arguments of a transaction's calls, and of one result
+	batch    int // bytes of entries that are gathered before they are appended
 	queue    chan *tx
 	appends  uint64
 	open     int
@@ -141,6 +147,10 @@ func (c *Coordinator) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	most := e.MaxEntry()
+	if most < minEntry {
+		return fmt.Errorf("the store takes entries of %d bytes at most; transactions need %d: see max_payload of the NATS servers", most, minEntry)
+	}
 	l, err := e.TxLog(ctx, engine.LogConfig{Name: "transactions", MaxBytes: maxLogBytes, Reserve: logReserve})
 	if err != nil {
 		return err
@@ -151,7 +161,8 @@ func (c *Coordinator) Start(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.unlock()
-	c.txLog, c.most = l, e.MaxEntry()
+	c.txLog = l
+	c.batch, c.largest = sizes(most)
 	c.queue = make(chan *tx, c.config.MaxOpen+len(read)+1) // each transaction is in it at most once
 	c.resume(read)
 	for range writers {
@@ -160,6 +171,14 @@ func (c *Coordinator) Start(ctx context.Context) error {
 	c.work.Go(c.sweep)
 	c.log.Info("transactions are coordinated", "durability", string(e.Durability()), "open", c.open, "ended", len(c.ended))
 	return nil
+}
+
+// sizes returns how much may be gathered for an append of at most that many
+// bytes, and how large a payload may be: what is gathered and one payload fit
+// together, in the form in which they are stored.
+func sizes(most int) (batch, payload int) {
+	batch = min(maxBatch, most/8)
+	return batch, min(maxPayload, most/4*3-batch-most/16)
 }
 
 // readAll folds all entries of the log. A transaction that does not fold is an

@@ -26,15 +26,16 @@ const (
 
 // An entry is one step of a transaction.
 type entry struct {
-	Kind   kind      `json:"kind"`
-	At     time.Time `json:"at"`
-	Branch int       `json:"branch,omitempty"` // from 1
-	Begin  *begin    `json:"begin,omitempty"`
-	Call   *call     `json:"call,omitempty"`   // of a start, unless it is the next one of begin
-	Result *payload  `json:"result,omitempty"` // or the arguments of an error
-	Error  wamp.URI  `json:"error,omitempty"`
-	Commit bool      `json:"commit,omitempty"`
-	Reason string    `json:"reason,omitempty"`
+	Kind    kind      `json:"kind"`
+	At      time.Time `json:"at"`
+	Branch  int       `json:"branch,omitempty"` // from 1
+	Begin   *begin    `json:"begin,omitempty"`
+	Call    *call     `json:"call,omitempty"`   // of a start, unless it is the next one of begin
+	Result  *payload  `json:"result,omitempty"` // or the arguments of an error
+	Error   wamp.URI  `json:"error,omitempty"`
+	Reached bool      `json:"reached,omitempty"` // a callee may have got the call that failed
+	Commit  bool      `json:"commit,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
 }
 
 // A begin is what is known of a transaction from its first entry on.

@@ -264,7 +264,7 @@ func (c *Coordinator) askSingle(q *question) {
 	b.OneShot, b.Single, b.Calls, b.Digest = true, true, []call{one}, "single "+one.Digest
 	w := &waiter{question: q, kind: waitRun}
 	if !c.known(b) {
-		if why, text := unfit(q.procedure, b.Mode, q.kept.Registered, q.kept.Transaction, &one); why != "" {
+		if why, text := c.unfit(q.procedure, b.Mode, q.kept.Registered, q.kept.Transaction, &one); why != "" {
 			q.refuse(why, text, nil)
 			return
 		}
@@ -304,7 +304,7 @@ func digest(procedure, key string, p payload) string {
 }
 
 // unfit says why a procedure cannot be called in a transaction.
-func unfit(uri wamp.URI, mode string, registered bool, o *wamp.TransactionOptions, b *call) (wamp.URI, string) {
+func (c *Coordinator) unfit(uri wamp.URI, mode string, registered bool, o *wamp.TransactionOptions, b *call) (wamp.URI, string) {
 	switch {
 	case !registered:
 		return wamp.ErrNoSuchProcedure, "no procedure " + string(uri)
@@ -312,8 +312,8 @@ func unfit(uri wamp.URI, mode string, registered bool, o *wamp.TransactionOption
 		return wamp.ErrNotTransactional, string(uri) + " is not registered for transactions: its REGISTER has no option transaction"
 	case mode == modeSaga && o.Confirm != "", mode == modeTCC && o.Confirm == "":
 		return wamp.ErrNotTransactional, string(uri) + " is not registered for transactions of mode " + mode
-	case len(b.Arguments.Args)+len(b.Arguments.Kwargs) > maxPayload:
-		return wamp.ErrPayloadSizeExceeded, fmt.Sprintf("a call in a transaction has at most %d bytes of arguments", maxPayload)
+	case len(b.Arguments.Args)+len(b.Arguments.Kwargs) > c.largest:
+		return wamp.ErrPayloadSizeExceeded, fmt.Sprintf("a call in a transaction has at most %d bytes of arguments", c.largest)
 	}
 	b.Option = *o
 	return "", ""
@@ -353,7 +353,7 @@ func (c *Coordinator) startBranch(s *state, w *waiter, b call) []entry {
 			return nil
 		}
 	}
-	switch why, text := unfit(q.procedure, s.Mode, q.kept.Registered, q.kept.Transaction, &b); {
+	switch why, text := c.unfit(q.procedure, s.Mode, q.kept.Registered, q.kept.Transaction, &b); {
 	case s.state != Active:
 		return nil // whoever has no branch is told of the end
 	case s.wanted || s.OneShot:

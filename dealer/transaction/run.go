@@ -13,7 +13,7 @@ func (c *Coordinator) askRun(q *question) {
 	b, text := c.newBegin(q)
 	if text == "" {
 		b.OneShot = true
-		text = q.readCalls(b)
+		text = q.readCalls(b, c.largest)
 	}
 	if text != "" {
 		q.refuse(wamp.ErrInvalidArgument, text, nil)
@@ -58,7 +58,7 @@ func (c *Coordinator) askRun(q *question) {
 // to be asked before.
 func (c *Coordinator) fit(q *question, b *begin, one *call, later *[]func(context.Context) router.Permit) (wamp.URI, string) {
 	o, registered := c.router.Transaction(b.Realm, one.Procedure)
-	if why, text := unfit(one.Procedure, b.Mode, registered, o, one); why != "" {
+	if why, text := c.unfit(one.Procedure, b.Mode, registered, o, one); why != "" {
 		return why, text
 	}
 	m := &wamp.Call{Procedure: one.Procedure, Options: wamp.CallOptions{TrustLevel: "transactional", DiscloseMe: q.kept.Options.DiscloseMe}}
@@ -71,8 +71,8 @@ func (c *Coordinator) fit(q *question, b *begin, one *call, later *[]func(contex
 }
 
 // readCalls reads the keyword argument calls as it came: what is not looked at
-// is not decoded. It says what is wrong with it.
-func (q *question) readCalls(b *begin) string {
+// is not decoded. It says what is wrong with it; largest bounds its bytes.
+func (q *question) readCalls(b *begin, largest int) string {
 	s := q.payload.Serializer
 	var list []byte
 	if q.payload.Kwargs != nil {
@@ -102,8 +102,8 @@ func (q *question) readCalls(b *begin) string {
 	switch {
 	case len(b.Calls) == 0:
 		return "calls is empty"
-	case len(list) > maxPayload:
-		return fmt.Sprintf("the calls of a transaction have at most %d bytes", maxPayload)
+	case len(list) > largest:
+		return fmt.Sprintf("the calls of a transaction have at most %d bytes", largest)
 	}
 	b.Digest = all
 	return ""

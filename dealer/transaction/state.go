@@ -38,6 +38,7 @@ type branch struct {
 	state    string
 	settled  bool // nothing is left to do for it
 	refused  bool // by its callee
+	doubtful bool // a callee may have done it, whatever the last one says
 	attempts int  // calls of the operation under way that failed, or may have
 	error    wamp.URI
 	result   *payload // of the callee, also that of an error
@@ -93,7 +94,9 @@ func (s *state) apply(e *entry) error {
 		s.begin, s.begun, s.state, s.deadline = *e.Begin, e.At, Active, e.Begin.Expires
 	case kindClaim:
 		for _, t := range s.tasks() {
-			s.branches[t.branch-1].attempts++
+			b := s.branches[t.branch-1]
+			b.attempts++
+			b.doubtful = b.doubtful || s.state == Active
 		}
 	case kindStart:
 		return s.applyStart(e)
@@ -164,6 +167,7 @@ func (s *state) applyBranch(e *entry) error {
 		}
 	case kindTried:
 		b.attempts++
+		b.doubtful = b.doubtful || e.Reached && s.state == Active
 		if !b.refused {
 			b.error = e.Error
 		}
@@ -184,9 +188,12 @@ func (s *state) applyBranch(e *entry) error {
 	return nil
 }
 
-// undone reports whether an abort has to undo b: not what its callee refused,
-// unless that is a reservation, of which all are canceled that were tried.
-func (b *branch) undone() bool { return b.state == branchFailed && !b.reserves() || b.settled }
+// undone reports whether an abort has nothing to undo of b: its callee refused
+// it, and none before may have done it. Of reservations all are canceled that
+// were tried.
+func (b *branch) undone() bool {
+	return b.state == branchFailed && !b.reserves() && !b.doubtful || b.settled
+}
 
 // tasks returns the calls that are to be made now. Branches are undone one
 // after the other, the last one first.

@@ -12,9 +12,10 @@ import (
 
 // A history is the log of one transaction, and what its callees did.
 type history struct {
-	log    []entry
-	undone []int // branches whose compensate or cancel succeeded, in order
-	made   []int // the same of confirm
+	log     []entry
+	reached map[int]bool // branches of which a callee may have had a call that failed
+	undone  []int        // branches whose compensate or cancel succeeded, in order
+	made    []int        // the same of confirm
 }
 
 // A replica is one of two coordinators of the same transaction.
@@ -123,7 +124,11 @@ func respond(t *rapid.T, h *history, r *replica, how int) {
 	case how == 0 && task.op.forward():
 		e.Kind, e.Error = kindFailed, "e"
 	case how <= 1:
-		e.Kind, e.Error = kindTried, "e"
+		e.Kind, e.Error, e.Reached = kindTried, "e", rapid.Bool().Draw(t, "reached")
+		if h.reached == nil {
+			h.reached = make(map[int]bool)
+		}
+		h.reached[task.branch] = h.reached[task.branch] || e.Reached && task.op.forward() && r.seen == len(h.log)
 	case !task.op.forward():
 		e.Kind = kindSettled
 	}
@@ -177,7 +182,7 @@ func finish(t *rapid.T, h *history, r *replica) {
 		switch {
 		case r.state.state == Committed && (undone || b.reserves() != (b.state == branchConfirmed) || b.state == branchFailed || b.state == branchStarted):
 			t.Fatalf("committed, and branch %d is %s", i+1, b.state)
-		case r.state.state == Aborted && !undone && (b.state != branchFailed || b.reserves()):
+		case r.state.state == Aborted && !undone && (b.state != branchFailed || b.reserves() || h.reached[i+1]):
 			t.Fatalf("aborted, and branch %d is %s", i+1, b.state)
 		}
 	}

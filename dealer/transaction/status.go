@@ -91,10 +91,13 @@ const adminRole = "admin"
 // credentials are one: their authids last no longer than their connections.
 func ownerOf(id wamp.Identity) string {
 	if id.Authmethod == "anonymous" || id.Authid == "" {
-		return "anonymous"
+		return anonymousOwner
 	}
 	return "=" + id.Authid
 }
+
+// anonymousOwner is the owner of the transactions of all without credentials.
+const anonymousOwner = "anonymous"
 
 func readable(owner string) string {
 	if owner[0] == '=' {
@@ -117,19 +120,23 @@ func (c *Coordinator) lookup(realm wamp.URI, who wamp.Identity, id string) *tx {
 	return nil
 }
 
-// list returns the transactions that who may see, the latest first.
+// list returns the transactions that who may see, the latest first. Those
+// without credentials are many; each knows the ids of his own.
 func (c *Coordinator) list(realm wamp.URI, who wamp.Identity, only State, limit int) []any {
-	owner := ownerOf(who)
+	owner, all := ownerOf(who), who.Authrole == adminRole
+	if owner == anonymousOwner && !all && !c.config.ShareAnonymous {
+		return []any{}
+	}
 	var found []*tx
 	for _, t := range c.byKey {
-		if t.state.Realm == realm && (t.state.Owner == owner || who.Authrole == adminRole) && t.shown.State != "" && (only == "" || t.shown.State == only) {
+		if t.state.Realm == realm && (t.state.Owner == owner || all) && t.shown.State != "" && (only == "" || t.shown.State == only) {
 			found = append(found, t)
 		}
 	}
 	slices.SortFunc(found, func(a, b *tx) int { return cmp.Or(b.state.begun.Compare(a.state.begun), cmp.Compare(a.key, b.key)) })
-	all := []any{}
+	told := []any{}
 	for _, t := range found[:min(len(found), limit)] {
-		all = append(all, t.shown.Dict())
+		told = append(told, t.shown.Dict())
 	}
-	return all
+	return told
 }
