@@ -62,13 +62,8 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 	if err := s.accept(wamp.TypeCall, m.Request); err != nil {
 		return err
 	}
-	if m.Options.Progress && s.dealer.config.Strict && !s.caller.Has(wamp.FeatureProgressiveCallInvocations) {
-		return violation("CALL with progress, but progressive_call_invocations was not announced")
-	}
-	if m.Options.Passthru != nil {
-		if err := s.callPassthru(); err != nil {
-			return err
-		}
+	if err := s.mayCall(m); err != nil {
+		return err
 	}
 	d.stats.Calls++
 	if (m.Options.TrustLevel != "" || m.Options.Branch != nil) && d.divert(now, s, m) {
@@ -92,6 +87,17 @@ func (d *Dealer) call(now time.Time, s *session, m *wamp.Call) error {
 		d.invoke(now, s, p, m)
 	default:
 		d.wait(now, s, r, m)
+	}
+	return nil
+}
+
+// mayCall returns an error if a new call needs what s has not announced.
+func (s *session) mayCall(m *wamp.Call) error {
+	if m.Options.Progress && s.dealer.config.Strict && !s.caller.Has(wamp.FeatureProgressiveCallInvocations) {
+		return violation("CALL with progress, but progressive_call_invocations was not announced")
+	}
+	if m.Options.Passthru != nil {
+		return s.callPassthru()
 	}
 	return nil
 }

@@ -25,7 +25,8 @@ func checkTrustLevel(o *wamp.CallOptions) refusal {
 		return refusal{wamp.ErrOptionNotAllowed, "readonly needs a transaction"}
 	case b != nil && o.TrustLevel != "" && !transactional:
 		return refusal{wamp.ErrOptionNotAllowed, "a call within a transaction has no other trust_level"}
-	case o.Keep != nil && o.TrustLevel != trustPersistent && !(transactional || b != nil) || o.Keep != nil && (transactional || b != nil) && *o.Keep != (wamp.KeepOptions{CallID: o.Keep.CallID}):
+	case o.Keep == nil || o.TrustLevel == trustPersistent:
+	case !transactional && b == nil, *o.Keep != (wamp.KeepOptions{CallID: o.Keep.CallID}):
 		return refusal{wamp.ErrOptionNotAllowed, "async, expiry, delay and not_before need trust_level persistent, and call_id that or a transaction"}
 	}
 	switch o.TrustLevel {

@@ -141,7 +141,7 @@ func (o *callObject) options(object []byte) error {
 func objectOption(entry wamp.Entry) (name, value string, err error) {
 	name, value = entry.Key, string(entry.Value)
 	switch kind := wamp.JSON.Kind(entry.Value); {
-	case (name == "disclose_me" || name == "respond_async") && value != "true" && value != "false":
+	case slices.Contains([]string{"disclose_me", "respond_async"}, name) && value != "true" && value != "false":
 		return "", "", badOption("the option %s must be true or false", name)
 	case name == "idempotency_key" && kind != wamp.KindString:
 		return "", "", badOption("the option idempotency_key must be text")
@@ -151,9 +151,9 @@ func objectOption(entry wamp.Entry) (name, value string, err error) {
 		}
 	case kind == wamp.KindList || kind == wamp.KindMap || value == "null":
 		return "", "", badOption("the option %s must be text, a number, true or false", name)
-	case name == "rkey" || name == "shard_key":
+	case slices.Contains([]string{"rkey", "shard_key"}, name):
 		name += ":" // a number is not the text of it
-	case name == "timeout" || name == "delay" || name == "expiry":
+	case slices.Contains([]string{"timeout", "delay", "expiry"}, name):
 		if whole, fraction, ok := strings.Cut(value, "."); ok && strings.Trim(fraction, "0") == "" {
 			value = whole // 500.0 is 500 in JSON, and some languages write nothing else
 		}

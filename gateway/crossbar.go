@@ -35,18 +35,7 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 	if err := call.read(b.body()); err != nil {
 		return err
 	}
-	q.about = g.describe(q.procedure)
-	q.about.warn(w.Header(), q.procedure)
-	if err := g.readTimeout(r.Header, q); err != nil {
-		return err
-	}
-	if err := g.checkArguments(q, r.Method); err != nil {
-		return err
-	}
-	if err := q.readKeeping(r); err != nil {
-		return err
-	}
-	if err := q.checkSchedule(); err != nil {
+	if err := g.checkBridged(w, r, q); err != nil {
 		return err
 	}
 	if q.trust == trustPersistent && !crossbar {
@@ -69,6 +58,22 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) error {
 		return g.asCrossbar(w, err)
 	}
 	return err
+}
+
+// checkBridged checks a call whose body is read.
+func (g *Gateway) checkBridged(w http.ResponseWriter, r *http.Request, q *request) error {
+	q.about = g.describe(q.procedure)
+	q.about.warn(w.Header(), q.procedure)
+	if err := g.readTimeout(r.Header, q); err != nil {
+		return err
+	}
+	if err := g.checkArguments(q, r.Method); err != nil {
+		return err
+	}
+	if err := q.readKeeping(r); err != nil {
+		return err
+	}
+	return q.checkSchedule()
 }
 
 // readBridgeHead checks what comes before the body. It reports whether errors

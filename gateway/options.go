@@ -183,9 +183,8 @@ func (o *options) set(name, value string, get bool) error {
 // parse sets the option with that name, which exists.
 func (o *options) parse(name, value string) (err error) {
 	switch name {
-	case "timeout":
-		o.timeout, err = parseDuration(value)
-		o.hasTimeout = true
+	case "timeout", "priority", "runmode", "trust":
+		err = o.callOption(name, value)
 	case "disclose_me":
 		o.disclose, err = parseBool(value)
 	case "progress":
@@ -202,20 +201,30 @@ func (o *options) parse(name, value string) (err error) {
 		o.chunk, err = parseChunk(value)
 	case "rkey":
 		o.key, err = textKey(value)
-	case "priority":
-		o.priority, err = oneOf[priority](value, []string{"normal", "low", "high"})
 	case "resume", "overflow", "idle_timeout":
 		err = o.lifeOption(name, value)
 	case "delay", "not_before", "expiry":
 		err = o.scheduleOption(name, value)
 	case "transaction", "readonly":
 		err = o.branchOption(name, value)
+	default:
+		o.passthruOption(name, value)
+	}
+	return err
+}
+
+// callOption reads an option of how the call is made.
+func (o *options) callOption(name, value string) (err error) {
+	switch name {
+	case "timeout":
+		o.timeout, err = parseDuration(value)
+		o.hasTimeout = true
+	case "priority":
+		o.priority, err = oneOf[priority](value, []string{"normal", "low", "high"})
 	case "runmode":
 		o.runMode, err = oneOf[wamp.RunMode](value, []string{"", "partition", "all"})
 	case "trust":
 		o.trust, err = parseTrust(value)
-	default:
-		o.passthruOption(name, value)
 	}
 	return err
 }

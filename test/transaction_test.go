@@ -14,7 +14,6 @@ type bookkeeper struct {
 	done   []string   // "branch op"
 	refuse string     // the action with this first argument
 	hangUp string     // the same, once
-
 }
 
 func (l *bookkeeper) serve(i invocation) ([]any, bool) {
@@ -41,7 +40,7 @@ func (l *bookkeeper) seen() string {
 
 func (l *bookkeeper) join(ctx context.Context, t *testing.T, g *durableGateway) *wampPeer {
 	t.Helper()
-	p := g.join(t, l.serve)
+	p := g.join(t, l.serve) //nolint:contextcheck // it lives as long as the test
 	for uri, option := range map[string]any{
 		"test.pay":     map[string]any{"compensate": "test.undo"},
 		"test.undo":    nil,

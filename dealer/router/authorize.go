@@ -85,13 +85,20 @@ func (r *realm) authorize(b *Batch, now time.Time, s *Session, m wamp.Message) (
 	if undecided {
 		return true, errAsk
 	}
-	if call != nil {
-		if reason, text := decision.Rule.Limit(&call.Options); reason != "" {
-			return true, r.deny(b, now, s, m, reason, text)
-		}
-		if e := r.spend(now, s, call, decision.Rule); e != nil {
-			return true, r.denyForNow(b, now, s, call, e)
-		}
+	if call == nil {
+		return false, nil
+	}
+	return r.bound(b, now, s, call, decision.Rule)
+}
+
+// bound refuses a call that is beyond the bounds of the rule that allows it, and
+// reports whether it has been dealt with.
+func (r *realm) bound(b *Batch, now time.Time, s *Session, call *wamp.Call, rule *auth.Rule) (done bool, err error) {
+	if reason, text := rule.Limit(&call.Options); reason != "" {
+		return true, r.deny(b, now, s, call, reason, text)
+	}
+	if e := r.spend(now, s, call, rule); e != nil {
+		return true, r.denyForNow(b, now, s, call, e)
 	}
 	return false, nil
 }

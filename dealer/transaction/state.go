@@ -175,17 +175,24 @@ func (s *state) applyBranch(e *entry) error {
 		if b.settled || s.state == Active {
 			return errOrder
 		}
-		b.settled, b.state = true, branchCompensated
-		if b.reserves() {
-			b.state = branchCanceled
-		}
-		if s.state == Committing {
-			b.state = branchConfirmed
-		}
+		b.settle(s.state)
 	default:
 		return errOrder
 	}
 	return nil
+}
+
+// settle notes that what was decided is done for b.
+func (b *branch) settle(decided State) {
+	b.settled = true
+	switch {
+	case decided == Committing:
+		b.state = branchConfirmed
+	case b.reserves():
+		b.state = branchCanceled
+	default:
+		b.state = branchCompensated
+	}
 }
 
 // undone reports whether an abort has nothing to undo of b: its callee refused

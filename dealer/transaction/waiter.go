@@ -177,24 +177,13 @@ func (c *Coordinator) recall(t *tx, w *waiter) {
 
 // outcome returns what tells w what its call, or all calls, came to.
 func (w *waiter) outcome(s *state, now State) func() {
-	rolled := wamp.Dict{"rolled_back": true, "transaction": s.ID, "state": string(now)}
-	if now != Aborted && now != Aborting {
-		delete(rolled, "rolled_back")
-	}
-	undone := now == Aborted || now == Aborting
-	if undone {
-		if tell := w.refusedBy(s, rolled); tell != nil {
-			return tell
-		}
-	}
+	more := wamp.Dict{"transaction": s.ID, "state": string(now)}
 	switch {
-	case undone && s.reason == reasonTimeout && (w.kind == waitRun || w.branch > 0):
-		return func() {
-			w.question.refuse(wamp.ErrTimeout, "the transaction was not decided in time, and was rolled back", rolled)
-		}
-	case undone || now == Forced || w.kind == waitBranch && w.branch == 0:
-		rolled["reason"] = s.reason
-		return func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, rolled) }
+	case now == Aborted || now == Aborting:
+		return w.rolledBack(s, more)
+	case now == Forced || w.kind == waitBranch && w.branch == 0:
+		more["reason"] = s.reason
+		return func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, more) }
 	case w.kind == waitBranch:
 		p := s.branches[w.branch-1].result.wamp()
 		return func() { w.agent.yield(w.invocation, p, wamp.Dict{"transaction": s.ID, "branch": int64(w.branch)}) }
@@ -205,10 +194,26 @@ func (w *waiter) outcome(s *state, now State) func() {
 	p, err := results(s, now)
 	if err != nil {
 		return func() {
-			w.question.refuse(wamp.ErrInvalidArgument, "the results cannot be told together: "+err.Error(), rolled)
+			w.question.refuse(wamp.ErrInvalidArgument, "the results cannot be told together: "+err.Error(), more)
 		}
 	}
 	return func() { w.agent.yield(w.invocation, p, nil) }
+}
+
+// rolledBack returns what tells w that the transaction is undone, or is being
+// undone, and why.
+func (w *waiter) rolledBack(s *state, more wamp.Dict) func() {
+	more["rolled_back"] = true
+	if tell := w.refusedBy(s, more); tell != nil {
+		return tell
+	}
+	if s.reason == reasonTimeout && (w.kind == waitRun || w.branch > 0) {
+		return func() {
+			w.question.refuse(wamp.ErrTimeout, "the transaction was not decided in time, and was rolled back", more)
+		}
+	}
+	more["reason"] = s.reason
+	return func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, more) }
 }
 
 // refusedBy returns what tells w of the callee that refused, nil if none did or
