@@ -79,6 +79,7 @@ func TestMetricsOfReaders(t *testing.T) {
 	}
 	a := g.post(ctx, t, "/call/test.flood?progress=true", "[]", "Content-Type", "application/json", "Prefer", "respond-async")
 	stuck("GET "+a.header.Get("Location")+"/events", "\r\n")
+	g.wantMore(ctx, t, scrape{}, map[string]float64{"wampgate_http_streams_open": 1}) // before there is too much to begin with
 	yields(0, "wampgate_http_readers_outrun_total")
 
 	from := callee.got.len()
