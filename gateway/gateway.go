@@ -129,19 +129,6 @@ func withoutBody(h handlerFunc) handlerFunc {
 	}
 }
 
-// webSocket answers GET /ws.
-func (g *Gateway) webSocket(w http.ResponseWriter, r *http.Request) error {
-	if r.ProtoMajor == 1 && strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		g.cfg.WebSocket.ServeHTTP(w, r)
-		return nil
-	}
-	p := problem.New(http.StatusUpgradeRequired, uriBadRequest, "WAMP is spoken here over a WebSocket, which begins with an Upgrade over HTTP/1.1; calls over HTTP go to POST /call/{procedure}")
-	if r.ProtoMajor == 1 {
-		p = p.With("Upgrade", "websocket").With("Connection", "Upgrade")
-	}
-	return p
-}
-
 // postsFirst hands POST /call/{uri} to call without a look at the other routes:
 // it is what nearly all requests are, and routing one allocates four objects,
 // with a copy of the request. All else is for rest, which knows the same route.

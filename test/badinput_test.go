@@ -341,3 +341,31 @@ func (c *rawConn) wantClosed(t *testing.T) {
 		t.Error("the connection stays open")
 	}
 }
+
+// TestHandshakeRefusals: who may not have a WebSocket gets a problem document,
+// as with any other request.
+func TestHandshakeRefusals(t *testing.T) {
+	t.Parallel()
+	ctx, g := soon(t), start(t)
+	const upgrade = "GET /ws HTTP/1.1\r\nHost: HOST\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: d2FtcGdhdGUgd2FtcGdhdA==\r\n"
+	for _, c := range []struct {
+		head   string
+		status int
+		words  string
+	}{
+		{"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat\r\n", http.StatusBadRequest, "wamp.2.json"},
+		{"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: wamp.2.json\r\nOrigin: http://elsewhere.example\r\n", http.StatusForbidden, "elsewhere.example"},
+		{"Sec-WebSocket-Version: 12\r\nSec-WebSocket-Protocol: wamp.2.json\r\n", http.StatusBadRequest, "12"},
+	} {
+		conn := g.connect(ctx, t)
+		conn.write(t, upgrade+c.head+"\r\n")
+		a := conn.answer(t)
+		var p struct{ Source, Retry, Detail string }
+		if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.status != c.status || a.header.Get("Content-Type") != "application/problem+json" {
+			t.Fatalf("%q: %d %s %s", c.head, a.status, a.header, a.body)
+		}
+		if p.Source != "gateway" || p.Retry == "" || !strings.Contains(p.Detail, c.words) {
+			t.Errorf("%q: %s", c.head, a.body)
+		}
+	}
+}
