@@ -116,8 +116,8 @@ func (d *Dealer) publication() wamp.ID {
 // was there.
 func (d *Dealer) Announce(now time.Time, id wamp.ID) []Delivery {
 	d.out.reset()
-	s := d.sessions[id]
-	if s == nil || s.announced || d.keeper != nil && d.keeper.session == s {
+	s := d.member(id)
+	if s == nil || s.announced {
 		return nil
 	}
 	s.announced, s.joined = true, now

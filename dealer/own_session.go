@@ -77,13 +77,16 @@ func (d *Dealer) sessionCount(c *ownCall) ([]any, refusal) {
 	return []any{n}, refusal{}
 }
 
-// peers returns how many sessions there are but for that of who keeps
-// persistent calls, which is nobody's.
+// peers returns how many sessions there are but for those of who keeps
+// persistent calls and of who coordinates transactions, which are nobody's.
 func (d *Dealer) peers() int {
-	if d.keeper != nil {
-		return len(d.sessions) - 1
+	n := len(d.sessions)
+	for _, p := range [...]*place{d.keeper, d.coordinator} {
+		if p != nil {
+			n--
+		}
 	}
-	return len(d.sessions)
+	return n
 }
 
 func (d *Dealer) sessionList(c *ownCall) ([]any, refusal) {
@@ -124,7 +127,7 @@ func (d *Dealer) sessionGet(c *ownCall) ([]any, refusal) {
 	if why.uri != "" {
 		return nil, why
 	}
-	s := d.sessions[id]
+	s := d.member(id)
 	if s == nil {
 		return nil, noSuchSession(id)
 	}
@@ -140,7 +143,7 @@ func (d *Dealer) sessionKill(c *ownCall) ([]any, refusal) {
 	if why.uri != "" {
 		return nil, why
 	}
-	s := d.sessions[id]
+	s := d.member(id)
 	switch s {
 	case nil:
 		return nil, noSuchSession(id)

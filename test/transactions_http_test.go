@@ -114,7 +114,7 @@ func TestTransactionsOverHTTP(t *testing.T) {
 	if !s.asked("shop.release compensate [f]") {
 		t.Errorf("the time ran out, and the callee was asked %q", s.seen)
 	}
-	g.expect(ctx, t, "GET", "/transactions", "", 200, `"transaction":"`+id+`"`)
+	g.expect(ctx, t, "GET", "/transactions", "", 200, `{"transactions":[]}`) // of those without credentials nothing is listed
 	g.expect(ctx, t, "GET", "/transactions/unknown", "", 404, "wampgate.error.no_such_transaction")
 }
 
@@ -167,6 +167,8 @@ principals:
 		t.Fatalf("%d %s", status, answer)
 	}
 	g.expect(ctx, t, "GET", at, "", 200, `"owner":"ada"`, as("ada")...)
+	g.expect(ctx, t, "GET", "/transactions?state=active", "", 200, `"transaction":"mine"`, as("ada")...)
+	g.expect(ctx, t, "GET", "/transactions", "", 200, `{"transactions":[]}`, as("bob")...)
 	g.expect(ctx, t, "GET", at, "", 404, "no_such_transaction", as("bob")...)
 	g.expect(ctx, t, "POST", at+"/commit", "", 404, "no_such_transaction", as("bob")...)
 	g.expect(ctx, t, "POST", "/call/shop.reserve?transaction=mine", `[]`, 404, "no_such_transaction", as("bob")...)
