@@ -129,10 +129,30 @@ func (g *Gateway) readObject(w http.ResponseWriter, r *http.Request, v any) erro
 	if err := wamp.JSON.ValidStrict(b.body()); err != nil {
 		return malformedBody(wamp.JSON, err)
 	}
+	if err := wholeObject(b.body()); err != nil {
+		return err
+	}
 	d := json.NewDecoder(bytes.NewReader(b.body()))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return badBody("the body " + inWords(err))
+	}
+	return nil
+}
+
+// wholeObject refuses what Go would take for an object without members, or for
+// one without a member: null.
+func wholeObject(text []byte) error {
+	if wamp.JSON.Kind(text) != wamp.KindMap {
+		return badBody("the body must be an object")
+	}
+	for member, err := range wamp.JSON.Entries(text) {
+		switch {
+		case err != nil:
+			return malformedBody(wamp.JSON, err)
+		case wamp.JSON.Kind(member.Value) == wamp.KindNull:
+			return badBody("the member " + quoteShort(member.Key) + " may not be null; leave it out")
+		}
 	}
 	return nil
 }

@@ -3,8 +3,10 @@ package gateway
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,11 +22,18 @@ import (
 const transactionsPath = "/transactions"
 
 const (
-	maxTransactions      = 1000        // in a list
-	transactionTimeout   = time.Minute // of one that does not say
-	transactionMargin    = 5 * time.Second
+	maxTransactions      = 1000 // in a list
 	transactionProcedure = "wampgate.tx."
+
+	transactionTimeout    = time.Minute // of one that does not say
+	maxTransactionTimeout = time.Hour
+	transactionMargin     = 5 * time.Second
 )
+
+// transactionStates lists the states that a list can be asked for.
+func transactionStates() []string {
+	return []string{"active", "committing", "committed", "aborting", "aborted", "forced"}
+}
 
 // routeTransactions adds what is below /transactions.
 func (g *Gateway) routeTransactions(r chi.Router) {
@@ -41,10 +50,10 @@ func (g *Gateway) routeTransactions(r chi.Router) {
 // A transactionSpec is the body of POST /transactions. With calls it is all of
 // a transaction, otherwise the begin of one.
 type transactionSpec struct {
-	Mode    string            `json:"mode,omitempty"`
-	Timeout int64             `json:"timeout,omitempty"` // ms
-	ID      string            `json:"id,omitempty"`
-	Calls   []transactionCall `json:"calls,omitempty"`
+	Mode    *string           `json:"mode,omitempty"`
+	Timeout *float64          `json:"timeout,omitempty"` // ms; 1.0 is an integer in JSON
+	ID      *string           `json:"id,omitempty"`
+	Calls   []transactionCall `json:"calls,omitzero"`
 }
 
 // A transactionCall is a branch of a transaction.
@@ -52,6 +61,25 @@ type transactionCall struct {
 	Procedure wamp.URI        `json:"procedure"`
 	Args      json.RawMessage `json:"args,omitempty"`
 	Kwargs    json.RawMessage `json:"kwargs,omitempty"`
+}
+
+// check says what is wrong with a transaction that the coordinator would not
+// see: by then a number is its nearest integer or nothing, and an id no path.
+func (s *transactionSpec) check() error {
+	switch {
+	case s.Mode != nil && *s.Mode == "":
+		return badBody(`the member mode must be "saga" or "tcc"; leave it out for calls of either kind`)
+	case s.ID != nil && (*s.ID == "" || strings.Trim(*s.ID, ".") == ""):
+		return badBody("the member id must have a character that is no dot, since it is part of a path")
+	case s.Timeout != nil && (*s.Timeout != math.Trunc(*s.Timeout) || *s.Timeout < 1 || *s.Timeout > float64(maxTransactionTimeout.Milliseconds())):
+		return badBody("the member timeout must be whole milliseconds, at most " + maxTransactionTimeout.String())
+	}
+	for i := range s.Calls {
+		if c := &s.Calls[i]; string(c.Args) == "null" || string(c.Kwargs) == "null" {
+			return badBody("calls[" + strconv.Itoa(i) + "]: args must be a list and kwargs an object; leave out what there is none of")
+		}
+	}
+	return nil
 }
 
 // newTransaction answers POST /transactions: with 201 when a transaction has
@@ -69,18 +97,21 @@ func (g *Gateway) newTransaction(w http.ResponseWriter, r *http.Request) error {
 		switch {
 		case err != nil:
 			return err
-		case spec.ID != "" && spec.ID != key:
+		case spec.ID != nil && *spec.ID != key:
 			return badKey("and the member id differ; give one of them")
 		}
-		spec.ID = key
+		spec.ID = &key
+	}
+	if err := spec.check(); err != nil {
+		return err
 	}
 	name, code, wait := "begin", http.StatusCreated, g.cfg.Timeout
 	if spec.Calls != nil {
 		// Its end is the coordinator's business: it has the time that the
 		// transaction has, and what goes with telling of it.
 		name, code, wait = "run", http.StatusOK, transactionTimeout+transactionMargin
-		if spec.Timeout > 0 {
-			wait = min(time.Duration(spec.Timeout)*time.Millisecond, g.cfg.MaxTimeout) + transactionMargin
+		if spec.Timeout != nil {
+			wait = min(time.Duration(*spec.Timeout)*time.Millisecond, g.cfg.MaxTimeout) + transactionMargin
 		}
 	}
 	kwargs, err := json.Marshal(spec)
@@ -105,6 +136,9 @@ func (g *Gateway) listTransactions(w http.ResponseWriter, r *http.Request) error
 	kwargs := wamp.Dict{"limit": int64(maxTransactions)}
 	err := readQuery(r.URL.RawQuery, []string{"limit", "state"}, func(name, value string) error {
 		if name == "state" {
+			if !slices.Contains(transactionStates(), value) {
+				return errors.New("want one of " + strings.Join(transactionStates(), ", "))
+			}
 			kwargs[name] = value
 			return nil
 		}
