@@ -81,6 +81,29 @@ func TestPersistent(t *testing.T) {
 	}
 }
 
+// TestBranches: only a gateway that has transactions has options for calls
+// within them, and that in each form of a call.
+func TestBranches(t *testing.T) {
+	t.Parallel()
+	for _, served := range []bool{false, true} {
+		c := config(generate.V32)
+		routes := c.Routes
+		c.Routes = func(path string) []string {
+			if path == "/transactions" && !served {
+				return nil
+			}
+			return routes(path)
+		}
+		_, tree := read(t, c, procedures())
+		for _, method := range []string{"post", "get", "query"} {
+			all := at(t, tree, "/paths/~1call~1com.example.add/"+method+"/parameters")
+			if got := strings.Contains(all, "/transaction\"") && strings.Contains(all, "/readonly\""); got != served {
+				t.Errorf("transactions %v: %s has %s", served, method, all)
+			}
+		}
+	}
+}
+
 // TestProcedures shows what becomes of each kind of registration.
 func TestProcedures(t *testing.T) {
 	t.Parallel()

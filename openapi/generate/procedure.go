@@ -196,6 +196,9 @@ func (w *writer) operation(d *described, tag, suffix string, more object) object
 	if w.Persistent && suffix == "" {
 		own = append(own, ref("parameters", "trust"), ref("parameters", "delay"), ref("parameters", "not_before"), ref("parameters", "expiry"))
 	}
+	if w.transactions() {
+		own = append(own, ref("parameters", "transaction"), ref("parameters", "readonly"))
+	}
 	o["parameters"] = own
 	if body, ok := more["requestBody"]; ok {
 		o["requestBody"] = body
@@ -264,6 +267,11 @@ func (w *writer) responses(d *described, cached bool) object {
 
 // keepsCalls reports whether calls can be asked for.
 func (w *writer) keepsCalls() bool { return slices.Contains(w.Routes("/calls/{id}"), http.MethodGet) }
+
+// transactions reports whether calls can be part of a transaction.
+func (w *writer) transactions() bool {
+	return slices.Contains(w.Routes("/transactions"), http.MethodPost)
+}
 
 func problemContent() object {
 	return object{"application/problem+json": object{"schema": ref("schemas", "Problem")}}
