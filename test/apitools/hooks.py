@@ -55,6 +55,8 @@ def before_call(context, case, kwargs):
         case.body["procedure"] = "none"  # learned from answers; the document does not tie arguments to it
     if isinstance(case.query, dict) and re.fullmatch(r"[0-9]+(ms|s|m)?", str(case.query.get("timeout", ""))):
         case.query["timeout"] = "20s"
+    if isinstance(case.query, dict) and re.fullmatch(r"[0-9]{1,2}(ms|s)?", str(case.query.get("wait", ""))):
+        case.query["wait"] = "10ms"  # a transaction that nobody ends is waited for as long as that
     if case.path == "/call/demo.sleep":
         case.body = shortened(case.body, 0.001, 86400)
     if case.path == "/call/demo.count":
