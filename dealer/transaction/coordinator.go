@@ -75,6 +75,8 @@ type Coordinator struct {
 	nonce  string
 	asking chan struct{} // one for each caller whose rights are being asked for
 
+	source func(context.Context) (source, error) // config.Open, but for tests
+
 	opening sync.Mutex // held while the log is opened; taken before mu
 
 	mu       sync.Mutex // guards the following fields; taken before a realm's lock
@@ -91,6 +93,13 @@ type Coordinator struct {
 	draining bool
 	idle     chan struct{} // closed when draining and no call is under way
 	stats    Stats
+}
+
+// A source is what a Coordinator needs of an engine.
+type source interface {
+	TxLog(context.Context, engine.LogConfig) (engine.TxLog, error)
+	MaxEntry() int
+	Durability() engine.Durability
 }
 
 // New returns a Coordinator. It starts nothing; [Coordinator.Join] and
@@ -112,8 +121,9 @@ func New(c Config) *Coordinator {
 		c.StuckAfter = DefaultStuckAfter
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	open := func(ctx context.Context) (source, error) { return c.Open(ctx) }
 	return &Coordinator{
-		config: c, log: c.Log, ctx: ctx, cancel: cancel, agents: make(map[wamp.URI]*agent), nonce: randomHex(),
+		source: open, config: c, log: c.Log, ctx: ctx, cancel: cancel, agents: make(map[wamp.URI]*agent), nonce: randomHex(),
 		asking: make(chan struct{}, 64), byKey: make(map[string]*tx), idle: make(chan struct{}),
 	}
 }
@@ -143,7 +153,7 @@ func (c *Coordinator) Start(ctx context.Context) error {
 	if opened {
 		return nil
 	}
-	e, err := c.config.Open(ctx)
+	e, err := c.source(ctx)
 	if err != nil {
 		return err
 	}
@@ -288,6 +298,9 @@ func (c *Coordinator) Close() {
 	defer c.unlock()
 	for _, t := range c.byKey {
 		t.stopTimers()
+		for _, w := range t.waiters {
+			w.end()
+		}
 	}
 }
 

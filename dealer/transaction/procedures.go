@@ -335,6 +335,9 @@ func (c *Coordinator) askBranch(q *question) {
 	}
 	b, w := q.call(), &waiter{question: q, kind: waitBranch}
 	c.wake(t, w)
+	if w.answered { // what was refused must have no effect
+		return
+	}
 	if o.Timeout > 0 {
 		w.limit(c, t, time.Duration(o.Timeout)*time.Millisecond)
 	}

@@ -171,6 +171,10 @@ func (c *Coordinator) recall(t *tx, w *waiter) {
 			w.question.refuse(wamp.ErrUnavailable, "the result cannot be read now", wamp.Dict{"transaction": t.shown.ID})
 			return
 		}
+		if old.state.state == "" { // its time was over while this was under way
+			w.question.refuse(wamp.ErrNoSuchTransaction, "no such transaction", nil)
+			return
+		}
 		w.outcome(&old.state, old.state.state)()
 	})
 }

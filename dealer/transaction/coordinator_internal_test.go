@@ -1,0 +1,148 @@
+package transaction
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wampgate/wampgate/dealer/engine"
+	"github.com/wampgate/wampgate/dealer/wamp"
+)
+
+// TestCrashAtEachAppend kills the coordinator of a one shot after each of its
+// appends: the next one ends it, with one decision, and calls at most once more.
+func TestCrashAtEachAppend(t *testing.T) {
+	t.Parallel()
+	for _, refusing := range []bool{false, true} {
+		for budget := 1; budget <= 12; budget++ {
+			t.Run(fmt.Sprint(refusing, budget), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { crashAfter(t, refusing, budget) })
+			})
+		}
+	}
+}
+
+func crashAfter(t *testing.T, refusing bool, budget int) {
+	t.Helper()
+	g := newStage(t, Config{})
+	if refusing {
+		g.answer("3 action", "e.no")
+	}
+	g.log.set(func() { g.log.budget = budget })
+	g.join("joe", "user").run()
+	g.crash()
+	sleep(time.Second)
+	joe := g.join("joe", "user")
+	got := joe.run()
+	if refusing {
+		g.want("run", got, "e.no rolled_back=true", `"rolled_back":true`)
+		g.want("get", joe.ask("wampgate.tx.get", wamp.CallOptions{}, `["t"]`, "{}"), `"aborted"`)
+	} else {
+		g.want("run", got, "ok ", `"committed"`)
+	}
+	if n := g.decisions(); n != 1 {
+		t.Errorf("%d decisions", n)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for what, n := range g.calls {
+		if n > 2 {
+			t.Errorf("%s came %d times", what, n)
+		}
+	}
+	if refusing != (g.calls["1 compensate"] > 0) || refusing != (g.calls["2 cancel"] > 0) || refusing == (g.calls["2 confirm"] > 0) {
+		t.Errorf("calls: %v", g.calls)
+	}
+}
+
+// TestRefusedAgain asks for a refused branch again when its transaction has
+// ended, in a new session, before and after a crash.
+func TestRefusedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newStage(t, Config{})
+		g.answer("1 action", "e.no")
+		branch := func(name string) wamp.CallOptions {
+			return wamp.CallOptions{Branch: &wamp.BranchOptions{Transaction: "t"}, Keep: &wamp.KeepOptions{CallID: name}}
+		}
+		joe := g.join("joe", "user")
+		g.want("begin", joe.ask("wampgate.tx.begin", wamp.CallOptions{}, "[]", `{"id":"t"}`), "ok ")
+		g.want("first", joe.ask("a.do", branch("x"), "[]", "{}"), "e.no rolled_back=true")
+		g.want("again", g.join("joe", "user").ask("a.do", branch("x"), "[]", "{}"), "e.no rolled_back=true")
+		g.crash()
+		joe = g.join("joe", "user")
+		g.want("after a crash", joe.ask("a.do", branch("x"), "[]", "{}"), "e.no rolled_back=true")
+		g.want("another", joe.ask("a.do", branch("y"), "[]", "{}"), "transaction_ended rolled_back=true")
+	})
+}
+
+// TestStuck fails compensations: the transaction is stuck, goes on when the
+// callee heals, and only an admin gives it up.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	for _, heals := range []bool{true, false} {
+		t.Run(fmt.Sprint(heals), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := newStage(t, Config{StuckAfter: 3})
+				g.answer("3 action", "e.no")
+				g.answer("1 compensate", "e.broken")
+				joe, admin := g.join("joe", "user"), g.join("root", "admin")
+				joe.run()
+				sleep(time.Minute)
+				get := func(c *client) string { return c.ask("wampgate.tx.get", wamp.CallOptions{}, `["t"]`, "{}") }
+				g.want("get", get(joe), `"stuck":true`, `"aborting"`)
+				g.want("get of an admin", get(admin), `"owner":"joe"`)
+				g.want("get of another", get(g.join("ann", "user")), "no_such_transaction")
+				if s := g.coordinator.Stats(); s.Stuck != 1 || s.Aborting != 1 {
+					t.Errorf("stats: %+v", s)
+				}
+				force := func(c *client) string {
+					return c.ask("wampgate.tx.force_end", wamp.CallOptions{}, `["t","given up"]`, "{}")
+				}
+				if heals {
+					g.answer("1 compensate", "")
+					sleep(10 * time.Minute)
+					g.want("healed", get(joe), `"stuck":false`, `"aborted"`)
+					return
+				}
+				g.want("force_end of a user", force(joe), "not_authorized")
+				force(admin)
+				g.want("forced", get(joe), `"forced"`, "given up")
+			})
+		})
+	}
+}
+
+// TestStore has the log be full, silent, and another's.
+func TestStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newStage(t, Config{Retention: time.Minute})
+		joe := g.join("joe", "user")
+		g.log.set(func() { g.log.fails = engine.ErrFull })
+		g.want("full", joe.run(), "unavailable")
+		g.log.set(func() { g.log.fails, g.log.silent = nil, true })
+		if s := g.coordinator.Stats(); s.Begun != 0 || s.Active != 0 || len(g.calls) != 0 {
+			t.Errorf("when full: %+v, %v", s, g.calls)
+		}
+		g.want("silent", joe.run(), "unavailable", `"t"`)
+		sleep(2 * time.Second)
+		g.want("the same again", joe.run(), "ok ", `"committed"`)
+		sleep(2 * time.Minute)
+		g.want("after the retention", joe.ask("wampgate.tx.get", wamp.CallOptions{}, `["t"]`, "{}"), "no_such_transaction")
+		if n := len(g.log.keys); n != 0 {
+			t.Errorf("%d entries are left", n)
+		}
+		before := len(g.log.keys) + g.calls["1 action"]
+		joe.ask("wampgate.tx.begin", wamp.CallOptions{}, "[]", `{"id":"s"}`)
+		g.log.set(func() { g.log.fails = engine.ErrStale })
+		g.want("stale", joe.ask("a.do", wamp.CallOptions{Branch: &wamp.BranchOptions{Transaction: "s"}}, "[]", "{}"), "unavailable")
+		sleep(2 * time.Minute)
+		if g.calls["1 action"] != before {
+			t.Errorf("calls: %v", g.calls)
+		}
+	})
+}
