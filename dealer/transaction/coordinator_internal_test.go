@@ -146,3 +146,70 @@ func TestStore(t *testing.T) {
 		}
 	})
 }
+
+// TestCommitAtDeadline commits around the deadline: there is one decision, and
+// who commits is told which.
+func TestCommitAtDeadline(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-time.Millisecond, 0, time.Millisecond} {
+		t.Run(off.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := newStage(t, Config{})
+				joe := g.join("joe", "user")
+				joe.ask("wampgate.tx.begin", wamp.CallOptions{}, "[]", `{"id":"t","timeout":5000}`)
+				joe.ask("a.do", wamp.CallOptions{Branch: &wamp.BranchOptions{Transaction: "t"}}, "[]", "{}")
+				time.Sleep(5*time.Second + off) // of the bubble; the timer may be due at the same time
+				got := joe.ask("wampgate.tx.commit", wamp.CallOptions{}, `["t"]`, "{}")
+				sleep(time.Second)
+				now := joe.ask("wampgate.tx.get", wamp.CallOptions{}, `["t"]`, "{}")
+				if off < 0 {
+					g.want("commit", got, "ok ", `"committed"`)
+					g.want("get", now, `"committed"`)
+				} else {
+					g.want("commit", got, "transaction_ended")
+					g.want("get", now, `"aborted"`)
+				}
+				if n := g.decisions(); n != 1 {
+					t.Errorf("%d decisions", n)
+				}
+			})
+		})
+	}
+}
+
+// TestFullLater has an open transaction wait for room, and go on.
+func TestFullLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newStage(t, Config{})
+		joe := g.join("joe", "user")
+		joe.ask("wampgate.tx.begin", wamp.CallOptions{}, "[]", `{"id":"t"}`)
+		g.log.set(func() { g.log.fails = engine.ErrFull })
+		if got := joe.ask("a.do", wamp.CallOptions{Branch: &wamp.BranchOptions{Transaction: "t"}}, "[]", "{}"); got != "" || len(g.calls) != 0 {
+			t.Errorf("when full: %q, calls %v", got, g.calls)
+		}
+		g.log.set(func() { g.log.fails = nil })
+		sleep(2 * time.Second)
+		g.want("commit", joe.ask("wampgate.tx.commit", wamp.CallOptions{}, `["t"]`, "{}"), "ok ", `"committed"`, `"done"`)
+	})
+}
+
+// TestDrain begins nothing when it drains, and leaves what is open to the next.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newStage(t, Config{})
+		joe := g.join("joe", "user")
+		joe.ask("wampgate.tx.begin", wamp.CallOptions{}, "[]", `{"id":"s","timeout":60000}`)
+		g.coordinator.Drain(t.Context()) // nothing is under way
+		g.want("run", joe.run(), "unavailable")
+		joe.ask("a.do", wamp.CallOptions{Branch: &wamp.BranchOptions{Transaction: "s"}}, "[]", "{}")
+		if len(g.calls) != 0 {
+			t.Errorf("calls: %v", g.calls)
+		}
+		g.crash()
+		sleep(2 * time.Minute)
+		g.want("get", g.join("joe", "user").ask("wampgate.tx.get", wamp.CallOptions{}, `["s"]`, "{}"), `"aborted"`)
+	})
+}
