@@ -153,6 +153,11 @@ func TestTransactionInteractive(t *testing.T) {
 		}
 		return o
 	}
+	for _, wrong := range []map[string]any{{"timeout": "soon"}, {"timeout": 1.5}, {"timeout": 1 << 60}, {"timeout": 0}, {"id": 7}, {"mode": "xa"}} {
+		if a, err := p.call(ctx, nil, "wampgate.tx.begin", nil, wrong); err != nil || a.uri != "wamp.error.invalid_argument" {
+			t.Errorf("begin %v: %+v, %v", wrong, a, err)
+		}
+	}
 	begin("a")
 	if a := mustCall(ctx, t, p, in("a", "call_id", "x"), "test.pay", "1"); a.text() != "1" || a.details["branch"] != 1.0 {
 		t.Errorf("a branch: %+v", a)

@@ -172,27 +172,40 @@ func (c *Coordinator) forceEnd(q *question, t *tx) {
 
 // timeout returns the keyword argument or argument i of that name.
 func (q *question) timeout(d time.Duration, i int) (time.Duration, string) {
-	if ms, ok := q.kwargs.Int("timeout"); ok {
-		d = time.Duration(ms) * time.Millisecond
-	} else if i < len(q.args) {
-		ms, _ := wamp.Dict{"timeout": q.args[i]}.Int("timeout")
-		d = time.Duration(ms) * time.Millisecond
+	said := q.kwargs["timeout"]
+	if said == nil && i < len(q.args) {
+		said = q.args[i]
 	}
-	if d <= 0 || d > maxTimeout {
-		return 0, fmt.Sprintf("timeout must be from 1 ms to %v", maxTimeout)
+	if said == nil {
+		return d, ""
 	}
-	return d, ""
+	ms, _ := wamp.Dict{"timeout": said}.Int("timeout") // 0 if it is none
+	if ms < 1 || ms > maxTimeout.Milliseconds() {
+		return 0, fmt.Sprintf("timeout must be whole milliseconds, from 1 to %d", maxTimeout.Milliseconds())
+	}
+	return time.Duration(ms) * time.Millisecond, ""
+}
+
+// text returns the keyword argument of that name, which is a string or absent.
+func (q *question) text(name string) (value string, ok bool) {
+	if q.kwargs[name] == nil {
+		return "", true
+	}
+	return q.kwargs.String(name)
 }
 
 // newBegin reads what run and begin have in common.
 func (c *Coordinator) newBegin(q *question) (*begin, string) {
 	b := &begin{Realm: q.agent.realm, Owner: ownerOf(q.who), UID: "tx_" + randomHex(), Caller: q.kept.Caller}
-	b.ID, _ = q.kwargs.String("id")
-	b.Mode, _ = q.kwargs.String("mode")
+	var idOK, modeOK bool
+	b.ID, idOK = q.text("id")
+	b.Mode, modeOK = q.text("mode")
 	timeout, text := q.timeout(c.config.Timeout, len(q.args))
 	switch {
 	case text != "":
 		return nil, text
+	case !idOK || !modeOK:
+		return nil, "id and mode must be strings"
 	case b.Mode != "" && b.Mode != modeSaga && b.Mode != modeTCC:
 		return nil, "mode is none of saga, tcc"
 	case len(b.ID) > 255 || strings.ContainsFunc(b.ID, func(r rune) bool { return r < '!' || r > '~' }):
