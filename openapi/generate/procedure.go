@@ -189,21 +189,31 @@ func (w *writer) operation(d *described, tag, suffix string, more object) object
 		o["x-wamp-sunset"] = d.Sunset
 	}
 	own, _ := more["parameters"].([]any)
-	own = append(own, ref("parameters", "timeout"))
-	if suffix == "" && w.keepsCalls() {
-		own = append(own, ref("parameters", "prefer"), ref("parameters", "idempotencyKey"))
-	}
-	if w.Persistent && suffix == "" {
-		own = append(own, ref("parameters", "trust"), ref("parameters", "delay"), ref("parameters", "not_before"), ref("parameters", "expiry"))
-	}
-	if w.transactions() {
-		own = append(own, ref("parameters", "transaction"), ref("parameters", "readonly"))
-	}
-	o["parameters"] = own
+	o["parameters"] = append(own, w.callParameters(suffix == "")...)
 	if body, ok := more["requestBody"]; ok {
 		o["requestBody"] = body
 	}
 	return o
+}
+
+// callParameters returns the parameters that any call by a method has; post is
+// whether it is POST.
+func (w *writer) callParameters(post bool) []any {
+	names := []string{"timeout"}
+	if post && w.keepsCalls() {
+		names = append(names, "prefer", "idempotencyKey")
+	}
+	if post && w.Persistent {
+		names = append(names, "trust", "delay", "not_before", "expiry")
+	}
+	if w.transactions() {
+		names = append(names, "transaction", "readonly")
+	}
+	list := make([]any, len(names))
+	for i, name := range names {
+		list[i] = ref("parameters", name)
+	}
+	return list
 }
 
 func (d *described) streamsOut() bool { return d.Stream.Out == nil || *d.Stream.Out }
