@@ -220,7 +220,7 @@ func TestPullCalleeRefused(t *testing.T) {
 		`{"procedure":"a","colour":"red"}`:          `may not have the member \"colour\"`,
 		`{"procedure":1}`:                           "wrong type",
 		`{"procedure":"a","http":{"safe":"maybe"}}`: "safe",
-		`["a"]`: "wrong type",
+		`["a"]`: "must be an object",
 		`{`:     "not valid JSON",
 	} {
 		a := g.post(ctx, t, "/registrations", body, "Content-Type", "application/json", "Accept", "text/event-stream")
