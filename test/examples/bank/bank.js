@@ -125,13 +125,27 @@ async function statement({ argsList: after }) {
   return { argsList: [rows.map((row) => [row.transaction_id, row.branch, row.op, row.count, row.free, row.held])] }
 }
 
-// serve joins, registers everything, and resolves when the connection has
-// ended. The next session gets a Wampy of its own: one that reconnects would
-// send the answers to invocations of before, whose numbers mean others now.
+// serve opens a session and resolves when the connection has ended. The next
+// session gets a Wampy of its own: one that reconnects would send the answers
+// to invocations of before, whose numbers mean others now.
 async function serve() {
   const closed = Promise.withResolvers?.() ?? {}
   closed.promise ??= new Promise((resolve) => (closed.resolve = resolve))
   const wampy = new Wampy(url, { realm: 'realm1', ws: WebSocket, autoReconnect: false, onClose: closed.resolve, onError: closed.resolve })
+  // What wampy waits for is never settled if the connection ends meanwhile.
+  const limit = setTimeout(closed.resolve, 10_000)
+  const open = join(wampy)
+  open.catch(() => {}) // whoever is not waited for any more may fail
+  try {
+    await Promise.race([open, closed.promise])
+  } finally {
+    clearTimeout(limit)
+  }
+  await closed.promise
+}
+
+// join opens the session of wampy and registers everything.
+async function join(wampy) {
   await wampy.connect()
   const options = { invoke: 'roundrobin', _concurrency: concurrency }
   const registering = [
@@ -147,7 +161,6 @@ async function serve() {
   }
   await Promise.all(registering)
   console.log(flags.name, 'is open')
-  await closed.promise
 }
 
 for (;;) {
