@@ -20,6 +20,7 @@ func floors() [][]string {
 		{"dealer/wamp", "dealer/match", "dealer/shard"},
 		{"dealer", "dealer/auth"},
 		{"dealer/router", "dealer/engine", "openapi"},
+		{"dealer/custody"},
 		{
 			"dealer/transport", "dealer/cluster", "dealer/durable", "dealer/transaction",
 			"gateway/problem", "gateway/sse", "gateway/authn", "gateway/certs", "gateway/limit", "gateway/bind", "gateway/webhook",

@@ -7,15 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
 // ErrNotFound means that there is no such call, or that it is not one of who
 // asks.
 var ErrNotFound = errors.New("no such call")
-
-// adminRole is the role that sees everybody's calls.
-const adminRole = "admin"
 
 // A Status is what there is to tell of a call.
 type Status struct {
@@ -57,31 +55,24 @@ func (s *Status) Dict() wamp.Dict {
 
 func (c *call) status() Status {
 	return Status{
-		ID: c.ID, Realm: c.Realm, Owner: readable(c.Owner), Procedure: c.Procedure, State: c.public(),
+		ID: c.ID, Realm: c.Realm, Owner: custody.Readable(c.Owner), Procedure: c.Procedure, State: c.public(),
 		Accepted: c.Accepted, Due: c.Due, Expires: c.Expires, Attempts: c.attempts.Failed, Crashes: c.attempts.Crashes,
 	}
 }
 
 func (o *outcome) status(retention time.Duration) Status {
 	return Status{
-		ID: o.ID, Realm: o.Realm, Owner: readable(o.Owner), Procedure: o.Procedure, State: o.State,
+		ID: o.ID, Realm: o.Realm, Owner: custody.Readable(o.Owner), Procedure: o.Procedure, State: o.State,
 		Accepted: o.Accepted, Ended: o.Ended, Forgotten: o.Ended.Add(retention), Error: o.Error, Attempts: o.Attempts,
 	}
-}
-
-func readable(owner string) string {
-	if owner != "" && owner[0] == '=' {
-		return owner[1:]
-	}
-	return owner
 }
 
 // find returns a call that who may see: one that is not over, or one that is.
 // An admin who has none with that id gets somebody's. s.mu is held.
 func (s *Store) find(realm wamp.URI, who wamp.Identity, id string) (*call, *kept) {
-	n := name{realm, ownerOf(who), id}
+	n := name{realm, custody.Owner(who), id}
 	c, done := s.byName[n], s.done[n]
-	if c != nil || done != nil || who.Authrole != adminRole {
+	if c != nil || done != nil || who.Authrole != custody.AdminRole {
 		return visible(c), done
 	}
 	for n, c := range s.byName {
@@ -122,7 +113,7 @@ func (s *Store) Find(ctx context.Context, realm wamp.URI, who wamp.Identity, id 
 		return Status{}, err
 	}
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	status, _, _, err := s.statusOf(realm, who, id)
 	return status, err
 }
@@ -135,18 +126,18 @@ func (s *Store) Await(ctx context.Context, realm wamp.URI, who wamp.Identity, id
 	s.mu.Lock()
 	status, c, _, err := s.statusOf(realm, who, id)
 	if err != nil || c == nil {
-		s.unlock()
+		s.mu.Unlock()
 		return status, err
 	}
 	w := &waiter{ended: make(chan struct{})}
 	c.join(w)
-	s.unlock()
+	s.mu.Unlock()
 	select {
 	case <-w.ended:
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	w.leave()
 	status, _, _, err = s.statusOf(realm, who, id)
 	return status, err
@@ -180,7 +171,7 @@ func (s *Store) Outcome(ctx context.Context, realm wamp.URI, who wamp.Identity, 
 	}
 	s.mu.Lock()
 	c, done := s.find(realm, who, id)
-	s.unlock()
+	s.mu.Unlock()
 	switch {
 	case c != nil:
 		return Outcome{}, errRunning
@@ -202,7 +193,7 @@ func (s *Store) Cancel(ctx context.Context, realm wamp.URI, who wamp.Identity, i
 		return Status{}, err
 	}
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	status, c, _, err := s.statusOf(realm, who, id)
 	if c == nil {
 		return status, err
@@ -219,7 +210,7 @@ func (s *Store) cancelCall(c *call, mode wamp.CancelMode) {
 	case running:
 		c.canceled = true
 		m := &wamp.Cancel{Request: c.request, Mode: mode}
-		s.later(func() { _ = c.keeper.submit(m) }) // as in start
+		s.mu.Later(func() { _ = c.keeper.Submit(m) }) // as in start
 	case writing, finishing, finished:
 	}
 }
@@ -232,9 +223,9 @@ func (s *Store) List(ctx context.Context, realm wamp.URI, who wamp.Identity, lim
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.unlock()
-	owner, all := ownerOf(who), who.Authrole == adminRole
-	if owner == anonymousOwner && !all && !s.config.ShareAnonymous {
+	defer s.mu.Unlock()
+	owner, all := custody.Owner(who), who.Authrole == custody.AdminRole
+	if owner == custody.Anonymous && !all && !s.config.ShareAnonymous {
 		return nil, nil // they are many; each knows the ids of his own
 	}
 	mine := func(n *name) bool { return n.Realm == realm && (all || n.Owner == owner) }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -74,7 +75,7 @@ func TestMethods(t *testing.T) {
 		g := newStage(t, newDisk(), Config{MaxCrashes: 2})
 		caller := g.join(person("ada"))
 		admin := person("root")
-		admin.Authrole = adminRole
+		admin.Authrole = custody.AdminRole
 		if d, err := g.store.Durability(); d != engine.Synced || err != nil {
 			t.Errorf("durability %s, %v", d, err)
 		}
@@ -135,20 +136,20 @@ func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	s := New(Config{RetryOn: []wamp.URI{"my.busy"}})
 	for _, tt := range []struct {
-		a        answer
+		a        custody.Answer
 		canceled bool
 		want     verdict
 	}{
-		{answer{}, false, verdictFinal},
-		{answer{error: "my.own", origin: wamp.OriginCallee}, false, verdictFinal},
-		{answer{error: "my.busy", origin: wamp.OriginCallee}, false, verdictFailure},
-		{answer{error: "my.busy", origin: wamp.OriginCallee}, true, verdictFinal},
-		{answer{error: wamp.ErrCanceled, origin: wamp.OriginDealerDispatched}, true, verdictFinal},
-		{answer{error: wamp.ErrCanceled, origin: wamp.OriginDealerDispatched}, false, verdictCrash},
-		{answer{error: wamp.ErrTimeout, origin: wamp.OriginDealerDispatched}, false, verdictFailure},
-		{answer{error: wamp.ErrNoSuchProcedure, origin: wamp.OriginDealer}, false, verdictNobody},
-		{answer{error: wamp.ErrUnavailable, origin: wamp.OriginDealer}, false, verdictLater},
-		{answer{error: wamp.ErrInvalidArgument, origin: wamp.OriginDealer}, false, verdictFinal},
+		{custody.Answer{}, false, verdictFinal},
+		{custody.Answer{Error: "my.own", Origin: wamp.OriginCallee}, false, verdictFinal},
+		{custody.Answer{Error: "my.busy", Origin: wamp.OriginCallee}, false, verdictFailure},
+		{custody.Answer{Error: "my.busy", Origin: wamp.OriginCallee}, true, verdictFinal},
+		{custody.Answer{Error: wamp.ErrCanceled, Origin: wamp.OriginDealerDispatched}, true, verdictFinal},
+		{custody.Answer{Error: wamp.ErrCanceled, Origin: wamp.OriginDealerDispatched}, false, verdictCrash},
+		{custody.Answer{Error: wamp.ErrTimeout, Origin: wamp.OriginDealerDispatched}, false, verdictFailure},
+		{custody.Answer{Error: wamp.ErrNoSuchProcedure, Origin: wamp.OriginDealer}, false, verdictNobody},
+		{custody.Answer{Error: wamp.ErrUnavailable, Origin: wamp.OriginDealer}, false, verdictLater},
+		{custody.Answer{Error: wamp.ErrInvalidArgument, Origin: wamp.OriginDealer}, false, verdictFinal},
 	} {
 		if got := s.judge(&call{canceled: tt.canceled}, &tt.a); got != tt.want {
 			t.Errorf("%+v, canceled %v: verdict %d, want %d", tt.a, tt.canceled, got, tt.want)

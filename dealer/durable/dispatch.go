@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -40,7 +41,7 @@ func (s *Store) wakeAt(c *call, at time.Time) {
 	var timer *time.Timer
 	timer = time.AfterFunc(time.Until(at), func() {
 		s.mu.Lock()
-		defer s.unlock()
+		defer s.mu.Unlock()
 		if c.timer != timer {
 			return // it was stopped too late
 		}
@@ -55,7 +56,7 @@ func (s *Store) wakeAt(c *call, at time.Time) {
 
 // fill makes calls of a procedure as long as there is room.
 func (s *Store) fill(p *pool) {
-	for len(p.ready) > 0 && !p.parked && p.running < s.config.MaxRunning && s.inFlight < maxRunning && !s.draining {
+	for len(p.ready) > 0 && !p.parked && p.running < s.config.MaxRunning && s.inFlight.Count() < maxRunning && !s.inFlight.Draining() {
 		if !s.mayStart() {
 			break
 		}
@@ -70,7 +71,7 @@ func (s *Store) fill(p *pool) {
 // fillAll makes calls of other procedures that had no room.
 func (s *Store) fillAll() {
 	for _, p := range s.pools {
-		if len(p.ready) > 0 && !p.parked && s.inFlight < maxRunning {
+		if len(p.ready) > 0 && !p.parked && s.inFlight.Count() < maxRunning {
 			s.fill(p)
 		}
 	}
@@ -90,7 +91,7 @@ func (s *Store) start(c *call) {
 	c.request, c.state = k.last, running
 	k.running[c.request] = c
 	c.pool.running++
-	s.inFlight++
+	s.inFlight.Begin()
 	s.stats.Attempts++
 	m := &wamp.Call{Request: c.request, Procedure: c.Procedure, Payload: c.payload, Options: wamp.CallOptions{
 		Timeout: s.config.AttemptTimeout.Milliseconds(), DiscloseMe: c.Disclose, RoutingKey: wamp.Key(c.Key), Passthru: c.Passthru,
@@ -99,7 +100,7 @@ func (s *Store) start(c *call) {
 	}}
 	c.again = true
 	loaded := c.loaded
-	s.later(func() {
+	s.mu.Later(func() {
 		if !loaded {
 			e, err := s.calls.get(s.ctx, c.at)
 			if err != nil {
@@ -109,7 +110,7 @@ func (s *Store) start(c *call) {
 			m.Payload = e.payload
 			m.Payload.Serializer = wamp.Serializer(c.Serializer) //nolint:gosec // was one
 		}
-		_ = k.submit(m) // fails when the session is over; the next start makes the call again
+		_ = k.Submit(m) // fails when the session is over; the next start makes the call again
 	})
 }
 
@@ -117,7 +118,7 @@ func (s *Store) start(c *call) {
 func (s *Store) unreadable(c *call, err error) {
 	s.log.Error("an accepted call cannot be read; it is tried again", "call", c.ID, "err", err)
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	if s.stopped(c.keeper, c.request) == c {
 		c.state = queued
 		s.wakeAt(c, time.Now().Add(lastBackoff))
@@ -134,23 +135,22 @@ func (s *Store) stopped(k *keeper, request wamp.ID) *call {
 	delete(k.running, request)
 	p := c.pool
 	p.running--
-	s.inFlight--
+	s.inFlight.End()
 	c.pool = nil
-	s.checkIdle()
 	return c
 }
 
 // answered handles the answer to a call.
-func (s *Store) answered(k *keeper, a *answer) {
+func (s *Store) answered(k *keeper, a *custody.Answer) {
 	s.mu.Lock()
-	defer s.unlock()
-	running := k.running[a.request]
+	defer s.mu.Unlock()
+	running := k.running[a.Request]
 	if running == nil {
 		return
 	}
 	p := running.pool
-	c := s.stopped(k, a.request)
-	full := s.inFlight == maxRunning-1
+	c := s.stopped(k, a.Request)
+	full := s.inFlight.Count() == maxRunning-1
 	v := s.judge(c, a)
 	switch {
 	case v == verdictFinal:
@@ -196,40 +196,40 @@ const (
 	verdictOver                   // there is no further attempt
 )
 
-func (s *Store) judge(c *call, a *answer) verdict {
+func (s *Store) judge(c *call, a *custody.Answer) verdict {
 	switch {
-	case a.error == "" || a.killed:
+	case a.Error == "" || a.Killed:
 		return verdictFinal
-	case a.origin == wamp.OriginCallee:
-		if slices.Contains(s.config.RetryOn, a.error) && !c.canceled {
+	case a.Origin == wamp.OriginCallee:
+		if slices.Contains(s.config.RetryOn, a.Error) && !c.canceled {
 			return verdictFailure
 		}
 		return verdictFinal
-	case c.canceled && a.error == wamp.ErrCanceled:
+	case c.canceled && a.Error == wamp.ErrCanceled:
 		return verdictFinal
 	}
-	switch a.error {
+	switch a.Error {
 	case wamp.ErrPayloadSizeExceeded, wamp.ErrInvalidArgument, wamp.ErrInvalidURI, wamp.ErrOptionNotAllowed,
 		wamp.ErrOptionDisallowedMe, wamp.ErrDiscloseMeNotAllowed, wamp.ErrFeatureNotSupported:
 		return verdictFinal // no attempt could do better
 	}
 	switch {
-	case a.origin == wamp.OriginDealer && (a.error == wamp.ErrNoSuchProcedure || a.error == wamp.ErrNoAvailableCallee):
+	case a.Origin == wamp.OriginDealer && (a.Error == wamp.ErrNoSuchProcedure || a.Error == wamp.ErrNoAvailableCallee):
 		return verdictNobody
-	case a.origin == wamp.OriginDealer:
+	case a.Origin == wamp.OriginDealer:
 		return verdictLater
-	case a.error == wamp.ErrCanceled:
+	case a.Error == wamp.ErrCanceled:
 		return verdictCrash
 	}
 	return verdictFailure
 }
 
 // failedAttempt notes an attempt that failed, and what comes next.
-func (s *Store) failedAttempt(c *call, a *answer, crash bool) {
+func (s *Store) failedAttempt(c *call, a *custody.Answer, crash bool) {
 	n := &c.attempts
 	n.name, n.Number = c.name, c.Number
 	n.Failed++
-	what := string(a.error)
+	what := string(a.Error)
 	if crash {
 		n.Crashes++
 		what = "the callee's session ended"
@@ -247,7 +247,7 @@ func (s *Store) failedAttempt(c *call, a *answer, crash bool) {
 	if err == nil {
 		err = s.calls.add(e, func(at place, err error) {
 			s.mu.Lock()
-			defer s.unlock()
+			defer s.mu.Unlock()
 			s.noted(c, at, err, next)
 		})
 	}
@@ -297,7 +297,7 @@ func (s *Store) giveUp(c *call) {
 		record: c.record, Died: time.Now().UTC(), Attempts: c.attempts.Failed, Crashes: c.attempts.Crashes, Reason: c.attempts.History,
 	}}
 	s.graves = append(s.graves, grave{c, l})
-	s.later(s.dig)
+	s.mu.Later(s.dig)
 }
 
 // bury stores a dead letter, and then the outcome of its call.
@@ -319,7 +319,7 @@ func (s *Store) bury(c *call, l *deadLetter) {
 				return
 			}
 			s.mu.Lock()
-			defer s.unlock()
+			defer s.mu.Unlock()
 			s.digging--
 			l.at, l.size = at, e.size()
 			s.dead[c.name] = l
@@ -348,15 +348,15 @@ func (s *Store) retry(f func(), what string, c *call, err error) {
 }
 
 // end concludes a call with what its callee answered.
-func (s *Store) end(c *call, a *answer) {
+func (s *Store) end(c *call, a *custody.Answer) {
 	state := Succeeded
 	switch {
-	case a.error != "" && c.canceled && a.error == wamp.ErrCanceled:
+	case a.Error != "" && c.canceled && a.Error == wamp.ErrCanceled:
 		state = Canceled
-	case a.error != "":
+	case a.Error != "":
 		state = Failed
 	}
-	s.conclude(c, state, a.error, a.payload, a.passthru)
+	s.conclude(c, state, a.Error, a.Payload, a.Passthru)
 }
 
 // conclude stores the outcome of a call, and then lets go of the call.
@@ -380,7 +380,7 @@ func (s *Store) conclude(c *call, state State, why wamp.URI, p wamp.Payload, pas
 		return
 	}
 	s.storing += int64(e.size())
-	s.later(func() { s.store(c, o, e, false) })
+	s.mu.Later(func() { s.store(c, o, e, false) })
 }
 
 // store stores an outcome; late means that this was tried before.
@@ -389,7 +389,7 @@ func (s *Store) store(c *call, o *outcome, e entry, late bool) {
 		if !late {
 			s.mu.Lock()
 			s.unstored++
-			s.unlock()
+			s.mu.Unlock()
 		}
 		s.retry(func() { s.store(c, o, e, true) }, "the outcome of a call cannot be stored", c, err)
 	}
@@ -401,7 +401,7 @@ func (s *Store) store(c *call, o *outcome, e entry, late bool) {
 		if late {
 			s.mu.Lock()
 			s.unstored--
-			s.unlock()
+			s.mu.Unlock()
 		}
 		s.concluded(c, o, &e, at)
 	})
@@ -413,7 +413,7 @@ func (s *Store) store(c *call, o *outcome, e entry, late bool) {
 // concluded lets go of a call whose outcome is stored.
 func (s *Store) concluded(c *call, o *outcome, e *entry, at place) {
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	c.state = finished
 	s.storing -= int64(e.size())
 	s.remove(c)
@@ -427,7 +427,7 @@ func (s *Store) concluded(c *call, o *outcome, e *entry, at place) {
 	s.stats.count(o.State)
 	waiters := c.dismiss()
 	p.Serializer = wamp.Serializer(o.Serializer) //nolint:gosec // was one
-	s.later(func() {
+	s.mu.Later(func() {
 		for _, w := range waiters {
 			w.finished(o, p)
 		}
@@ -472,17 +472,17 @@ func (s *Store) load(ctx context.Context, done *kept) (*outcome, wamp.Payload, e
 
 // registered makes the calls that waited for a callee of what somebody has
 // registered.
-func (s *Store) registered(k *keeper, w *wakeup) {
+func (s *Store) registered(k *keeper, r custody.Registration) {
 	s.mu.Lock()
-	defer s.unlock()
-	if w.exact {
-		if p := s.pools[poolKey{k.realm, w.procedure}]; p != nil {
+	defer s.mu.Unlock()
+	if r.Exact {
+		if p := s.pools[poolKey{k.Realm, r.Procedure}]; p != nil {
 			p.parked = false
 			s.fill(p)
 		}
 		return
 	}
-	s.unpark(k.realm)
+	s.unpark(k.Realm)
 }
 
 // unpark tries all procedures of a realm again.

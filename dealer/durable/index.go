@@ -152,7 +152,6 @@ type index struct {
 	lines       map[lineKey]*line
 	pools       map[poolKey]*pool
 	expiries    expiries
-	inFlight    int
 	loadedBytes int
 	room
 }

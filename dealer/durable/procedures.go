@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -34,15 +35,15 @@ func (e *refusedError) Error() string { return e.text }
 
 // asked answers a call of a procedure of the store.
 func (s *Store) asked(a *arrival) {
-	q := &question{arrival: a, who: a.caller.Identity}
+	q := &question{arrival: a, who: a.Caller.Identity}
 	var err error
-	if q.args, q.kwargs, err = a.payload.Decode(); err != nil {
-		a.keeper.refuse(a.invocation, wamp.ErrInvalidArgument, "the arguments cannot be read: "+err.Error(), nil)
+	if q.args, q.kwargs, err = a.Payload.Decode(); err != nil {
+		a.keeper.refuse(a.Invocation, wamp.ErrInvalidArgument, "the arguments cannot be read: "+err.Error(), nil)
 		return
 	}
-	run := s.procedure(a.procedure)
+	run := s.procedure(a.Procedure)
 	if run == nil {
-		a.keeper.refuse(a.invocation, wamp.ErrNoSuchProcedure, "no procedure "+string(a.procedure), nil)
+		a.keeper.refuse(a.Invocation, wamp.ErrNoSuchProcedure, "no procedure "+string(a.Procedure), nil)
 		return
 	}
 	result, err := run(q)
@@ -50,14 +51,14 @@ func (s *Store) asked(a *arrival) {
 	switch {
 	case errors.Is(err, errLater):
 	case errors.Is(err, ErrNotFound):
-		a.keeper.refuse(a.invocation, ErrNoSuchCall, err.Error(), nil)
+		a.keeper.refuse(a.Invocation, ErrNoSuchCall, err.Error(), nil)
 	case errors.As(err, &refused):
-		a.keeper.refuse(a.invocation, refused.uri, refused.text, nil)
+		a.keeper.refuse(a.Invocation, refused.uri, refused.text, nil)
 	case err != nil:
-		a.keeper.refuse(a.invocation, wamp.ErrUnavailable, err.Error(), nil)
+		a.keeper.refuse(a.Invocation, wamp.ErrUnavailable, err.Error(), nil)
 	default:
 		p, _ := wamp.NewPayload(wamp.JSON, []any{result}, nil) // its types all have a form
-		a.keeper.yield(a.invocation, p, nil, nil, false)
+		a.keeper.yield(a.Invocation, p, nil, nil, false)
 	}
 }
 
@@ -99,7 +100,7 @@ func (s *Store) askGet(q *question) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := s.Find(s.ctx, q.keeper.realm, q.who, id)
+	status, err := s.Find(s.ctx, q.keeper.Realm, q.who, id)
 	if err != nil {
 		return nil, err
 	}
@@ -115,16 +116,16 @@ func (s *Store) askWait(q *question) (any, error) {
 	timeout := defaultWait
 	if ms, ok := q.kwargs.Int("timeout"); ok {
 		timeout = time.Duration(ms) * time.Millisecond
-	} else if q.options.Timeout > 0 {
-		timeout = time.Duration(q.options.Timeout) * time.Millisecond
+	} else if q.Options.Timeout > 0 {
+		timeout = time.Duration(q.Options.Timeout) * time.Millisecond
 	}
 	if timeout <= 0 || timeout > maxWait {
 		return nil, &refusedError{wamp.ErrInvalidArgument, fmt.Sprintf("timeout must be from 1 ms to %v", maxWait)}
 	}
-	w := &waiter{keeper: q.keeper, invocation: q.invocation}
+	w := &waiter{keeper: q.keeper, invocation: q.Invocation}
 	s.mu.Lock()
-	defer s.unlock()
-	_, c, done, err := s.statusOf(q.keeper.realm, q.who, id)
+	defer s.mu.Unlock()
+	_, c, done, err := s.statusOf(q.keeper.Realm, q.who, id)
 	switch {
 	case err != nil:
 		return nil, err
@@ -132,7 +133,7 @@ func (s *Store) askWait(q *question) (any, error) {
 		c.join(w)
 		w.limit(s, timeout)
 	default:
-		s.later(func() { s.replay(done, w) })
+		s.mu.Later(func() { s.replay(done, w) })
 	}
 	return nil, errLater
 }
@@ -152,7 +153,7 @@ func (s *Store) askCancel(q *question) (any, error) {
 	default:
 		return nil, &refusedError{wamp.ErrInvalidArgument, "mode is none of skip, kill, killnowait"}
 	}
-	status, err := s.Cancel(s.ctx, q.keeper.realm, q.who, id, mode)
+	status, err := s.Cancel(s.ctx, q.keeper.Realm, q.who, id, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +177,7 @@ func (s *Store) askList(q *question) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.List(s.ctx, q.keeper.realm, q.who, limit)
+	list, err := s.List(s.ctx, q.keeper.Realm, q.who, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -195,10 +196,10 @@ func (s *Store) askLetters(q *question) (any, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	var found []*deadLetter
 	for _, l := range s.dead {
-		if l.Realm == q.keeper.realm {
+		if l.Realm == q.keeper.Realm {
 			found = append(found, l)
 		}
 	}
@@ -210,7 +211,7 @@ func (s *Store) askLetters(q *question) (any, error) {
 			reason[i] = l.Reason[i]
 		}
 		all = append(all, wamp.Dict{
-			"call_id": l.ID, "owner": readable(l.Owner), "procedure": string(l.Procedure), "accepted": l.Accepted.UnixMilli(),
+			"call_id": l.ID, "owner": custody.Readable(l.Owner), "procedure": string(l.Procedure), "accepted": l.Accepted.UnixMilli(),
 			"died": l.Died.UnixMilli(), "bytes": int64(l.size), "attempts": int64(l.Attempts), "crashes": int64(l.Crashes), "history": reason,
 		})
 	}
@@ -227,7 +228,7 @@ func (s *Store) letter(q *question) (*deadLetter, error) {
 	owner, named := q.kwargs["owner"].(string)
 	var found *deadLetter
 	for n, l := range s.dead {
-		if n.Realm != q.keeper.realm || n.ID != id || named && readable(n.Owner) != owner {
+		if n.Realm != q.keeper.Realm || n.ID != id || named && custody.Readable(n.Owner) != owner {
 			continue
 		}
 		if found != nil {
@@ -244,7 +245,7 @@ func (s *Store) letter(q *question) (*deadLetter, error) {
 // askDiscard forgets a dead letter. The outcome of its call stays.
 func (s *Store) askDiscard(q *question) (any, error) {
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	l, err := s.letter(q)
 	if err != nil {
 		return nil, err
@@ -262,7 +263,7 @@ func (s *Store) askDiscard(q *question) (any, error) {
 // then on it has no outcome.
 func (s *Store) askRetry(q *question) (any, error) {
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	l, err := s.letter(q)
 	if err != nil {
 		return nil, err
@@ -279,7 +280,7 @@ func (s *Store) askRetry(q *question) (any, error) {
 	c.Due, c.Expires = c.Accepted, c.Accepted.Add(s.config.Expiry)
 	s.enter(c, l.size)
 	s.queueUp(c)
-	s.later(func() { s.revive(q, c, l) })
+	s.mu.Later(func() { s.revive(q, c, l) })
 	return nil, errLater
 }
 
@@ -292,11 +293,11 @@ func (s *Store) revive(q *question, c *call, l *deadLetter) {
 		s.leaveLine(c)
 		c.state = finished
 		waiters := c.dismiss()
-		s.unlock()
+		s.mu.Unlock()
 		for _, w := range waiters {
 			w.failed(wamp.ErrUnavailable, notAccepted(err))
 		}
-		q.keeper.refuse(q.invocation, wamp.ErrUnavailable, notAccepted(err), nil)
+		q.keeper.refuse(q.Invocation, wamp.ErrUnavailable, notAccepted(err), nil)
 	}
 	stored, err := s.letters.get(s.ctx, l.at)
 	if err != nil {
@@ -321,7 +322,7 @@ func (s *Store) revive(q *question, c *call, l *deadLetter) {
 
 func (s *Store) revived(q *question, c *call, l *deadLetter, at place) {
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	if done := s.done[c.name]; done != nil {
 		s.forget(done)
 	}
@@ -336,8 +337,8 @@ func (s *Store) revived(q *question, c *call, l *deadLetter, at place) {
 		s.attach(c, w)
 	}
 	s.begin(c)
-	s.later(func() {
+	s.mu.Later(func() {
 		p, _ := wamp.NewPayload(wamp.JSON, []any{true}, nil)
-		q.keeper.yield(q.invocation, p, nil, nil, false)
+		q.keeper.yield(q.Invocation, p, nil, nil, false)
 	})
 }

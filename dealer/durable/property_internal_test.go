@@ -199,8 +199,8 @@ func (p *play) verdict() string {
 	s := p.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stubs != 0 || s.storing != 0 || s.unstored != 0 || s.inFlight != 0 || s.loadedBytes != 0 || s.digging != 0 || len(s.lines) != 0 || len(s.pools) != 0 {
-		return fmt.Sprintf("sums that are not even: %+v, in flight %d, loaded %d, %d lines, %d pools", s.room, s.inFlight, s.loadedBytes, len(s.lines), len(s.pools))
+	if s.stubs != 0 || s.storing != 0 || s.unstored != 0 || s.inFlight.Count() != 0 || s.loadedBytes != 0 || s.digging != 0 || len(s.lines) != 0 || len(s.pools) != 0 {
+		return fmt.Sprintf("sums that are not even: %+v, in flight %d, loaded %d, %d lines, %d pools", s.room, s.inFlight.Count(), s.loadedBytes, len(s.lines), len(s.pools))
 	}
 	if used, _ := s.calls.load(); used != 0 {
 		return fmt.Sprintf("%d bytes of calls counted", used)

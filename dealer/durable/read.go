@@ -27,7 +27,7 @@ func (s *Store) read(ctx context.Context, e source) (err error) {
 	s.letters.single = true
 	s.outcomes.freed = s.roomMade
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	s.index = newIndex()
 	s.resultRoom = min(maxResult, int64(e.MaxEntry()), s.config.MaxBytes/8)
 	if err := s.readOutcomes(ctx); err != nil {

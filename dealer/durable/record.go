@@ -168,7 +168,7 @@ func newEntry(kind byte, header any, p wamp.Payload) (entry, error) {
 func digestOf(m *arrival) string {
 	h := sha256.New()
 	for _, part := range [][]byte{
-		[]byte(m.procedure), []byte(m.options.RoutingKey), {byte(m.payload.Serializer)}, m.payload.Args, m.payload.Kwargs,
+		[]byte(m.Procedure), []byte(m.Options.RoutingKey), {byte(m.Payload.Serializer)}, m.Payload.Args, m.Payload.Kwargs,
 	} {
 		var length [8]byte
 		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
@@ -177,18 +177,6 @@ func digestOf(m *arrival) string {
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
-
-// ownerOf returns whom a call belongs to. All that come without credentials
-// are one: their authids last no longer than their connections.
-func ownerOf(id wamp.Identity) string {
-	if id.Authmethod == "anonymous" || id.Authid == "" {
-		return anonymousOwner
-	}
-	return "=" + id.Authid
-}
-
-// anonymousOwner is the owner of the calls of all without credentials.
-const anonymousOwner = "anonymous"
 
 // maxID is the longest call_id in bytes.
 const maxID = 255

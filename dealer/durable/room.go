@@ -54,7 +54,7 @@ func (s *Store) remove(c *call) {
 
 // mayStart reports whether one more call may be made.
 func (s *Store) mayStart() bool {
-	want := int64(s.inFlight+1) * s.resultRoom
+	want := int64(s.inFlight.Count()+1) * s.resultRoom
 	// Old outcomes give way to some calls at once, not to as many as there may be.
 	if s.unstored == 0 && s.makeRoom(min(want, max(s.resultRoom, s.config.MaxBytes/4))) && s.fits(want) {
 		return true
@@ -123,7 +123,7 @@ func (s *Store) dropEldest(done *kept) {
 // roomMade makes calls that waited for room.
 func (s *Store) roomMade() {
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	s.fillWhenRoom()
 }
 
@@ -152,7 +152,7 @@ func (s *Store) checkRoom(e *entry) string {
 // again.
 func (s *Store) checkRevival() string {
 	switch {
-	case s.draining:
+	case s.inFlight.Draining():
 		return "the gateway is shutting down; nothing was accepted"
 	case len(s.byName) >= s.config.MaxCalls:
 		return "as many persistent calls wait as may (durable-max-calls); nothing was accepted"
@@ -180,13 +180,13 @@ func (s *Store) unkept() wamp.Payload {
 // room.
 func (s *Store) dig() {
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	for len(s.graves) > 0 && len(s.dead)+s.digging < s.config.MaxDeadLetters {
 		g := s.graves[0]
 		s.graves[0] = grave{}
 		s.graves = s.graves[1:]
 		s.digging++
-		s.later(func() { s.bury(g.call, g.letter) })
+		s.mu.Later(func() { s.bury(g.call, g.letter) })
 	}
 }
 
@@ -194,7 +194,7 @@ func (s *Store) dig() {
 func (s *Store) unburied(c *call, l *deadLetter, err error) {
 	s.log.Warn("a dead letter cannot be stored; it is tried again", "call", c.ID, "err", err)
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	s.digging--
 	s.graves = append(s.graves, grave{c, l})
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/router"
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -150,15 +151,13 @@ type Store struct {
 	opening  sync.Mutex // held while the engine is being opened, and the store closed; taken before mu
 	failedAt time.Time  // when opening failed last; guarded by opening
 
-	mu       sync.Mutex // guards the following fields; taken before a realm's lock
-	after    []func()   // is done when mu has been let go of
+	mu       custody.Mutex // guards the following fields; taken before a realm's lock
 	engine   source
 	calls    *lane
 	outcomes *lane
 	letters  *lane
 	failed   error // why opening failed last
-	draining bool
-	idle     chan struct{} // closed when draining and nothing runs
+	inFlight custody.Running
 	index
 	stats Stats
 }
@@ -176,21 +175,19 @@ func New(c Config) *Store {
 	c = c.withDefaults()
 	return &Store{
 		config: c, source: func(ctx context.Context) (source, error) { return c.Open(ctx) }, log: c.Log, ctx: ctx, cancel: cancel, keepers: make(map[wamp.URI]*keeper),
-		idle: make(chan struct{}), index: newIndex(),
+		inFlight: custody.NewRunning(), index: newIndex(),
 	}
 }
 
 // Join makes the store keep the persistent calls of a realm. It is called
 // before anybody else can join.
 func (s *Store) Join(r *router.Router, realm wamp.URI) error {
-	k := &keeper{store: s, realm: realm, wake: make(chan struct{}, 1), running: make(map[wamp.ID]*call), waiting: make(map[wamp.ID]*waiter)}
-	session, err := r.JoinKeeper(realm, k)
-	if err != nil {
+	k := newKeeper(s, realm)
+	if err := k.Join(r.JoinKeeper); err != nil {
 		return err
 	}
-	k.session = session
 	s.keepers[realm] = k
-	s.work.Go(func() { k.run(s.ctx) })
+	s.work.Go(func() { k.Run(s.ctx) })
 	return nil
 }
 
@@ -216,7 +213,7 @@ func (s *Store) Start(ctx context.Context) error {
 	s.failedAt = time.Now()
 	s.mu.Lock()
 	s.failed = err
-	s.unlock()
+	s.mu.Unlock()
 	return err
 }
 
@@ -250,7 +247,7 @@ func (s *Store) open(ctx context.Context) error {
 	s.engine = e
 	s.resume()
 	waiting, kept, dead := len(s.byName), len(s.done), len(s.dead)
-	s.unlock()
+	s.mu.Unlock()
 	for _, l := range []*lane{s.calls, s.outcomes, s.letters} {
 		s.work.Go(func() { l.run(s.ctx) })
 		s.work.Go(func() { l.reap(s.ctx) })
@@ -277,36 +274,14 @@ func (l *lane) fault() error {
 	return l.err
 }
 
-// unlock lets go of s.mu and does what had to wait for that.
-func (s *Store) unlock() {
-	after := s.after
-	s.after = nil
-	s.mu.Unlock()
-	for _, f := range after {
-		f()
-	}
-}
-
 // Drain starts no more attempts, and waits for those under way until ctx ends.
 func (s *Store) Drain(ctx context.Context) {
 	s.mu.Lock()
-	s.draining = true
-	s.checkIdle()
-	s.unlock()
+	idle := s.inFlight.Drain()
+	s.mu.Unlock()
 	select {
-	case <-s.idle:
+	case <-idle:
 	case <-ctx.Done():
-	}
-}
-
-// checkIdle notices that nothing runs any more.
-func (s *Store) checkIdle() {
-	if s.draining && s.inFlight == 0 {
-		select {
-		case <-s.idle:
-		default:
-			close(s.idle)
-		}
 	}
 }
 
@@ -314,17 +289,17 @@ func (s *Store) checkIdle() {
 // by the next one. Closing twice does nothing.
 func (s *Store) Close() {
 	s.mu.Lock()
-	s.draining = true
-	s.unlock()
+	s.inFlight.Drain()
+	s.mu.Unlock()
 	s.cancel()
 	s.opening.Lock()   // when it is there, nothing is being opened, nor will be
 	s.opening.Unlock() //nolint:staticcheck // as said
 	s.work.Wait()
 	for _, k := range s.keepers {
-		k.session.Leave()
+		k.Leave()
 	}
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	for _, c := range s.byName {
 		c.stopTimer()
 		for _, w := range c.waiters {
@@ -335,14 +310,14 @@ func (s *Store) Close() {
 
 // arrive handles a CALL that was handed over.
 func (s *Store) arrive(ctx context.Context, a *arrival) {
-	kept := a.options.TrustLevel == trustPersistent
+	kept := a.Options.TrustLevel == trustPersistent
 	open := s.look
 	if kept {
 		open = s.Start
 	}
 	if err := open(ctx); err != nil {
 		s.log.Error("persistent calls cannot be kept", "err", err)
-		a.keeper.refuse(a.invocation, wamp.ErrUnavailable, told(err), nil)
+		a.keeper.refuse(a.Invocation, wamp.ErrUnavailable, told(err), nil)
 		return
 	}
 	if !kept {
@@ -350,7 +325,7 @@ func (s *Store) arrive(ctx context.Context, a *arrival) {
 		return
 	}
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	s.accept(a)
 }
 
@@ -371,48 +346,45 @@ const trustPersistent = "persistent"
 
 // accept stores a call, or attaches its caller to the one that has its id.
 func (s *Store) accept(a *arrival) {
-	keep := a.options.Keep
+	keep := a.Options.Keep
 	if keep == nil {
 		keep = new(wamp.KeepOptions)
 	}
-	w := &waiter{keeper: a.keeper, invocation: a.invocation, async: keep.Async, progress: a.options.ReceiveProgress}
+	w := &waiter{keeper: a.keeper, invocation: a.Invocation, async: keep.Async, progress: a.Options.ReceiveProgress}
 	c, text := s.newCall(a, keep)
 	if text != "" {
-		s.later(func() { w.failed(wamp.ErrInvalidArgument, text) })
+		s.mu.Later(func() { w.failed(wamp.ErrInvalidArgument, text) })
 		return
 	}
 	if s.repeated(c, w, a) {
 		return
 	}
-	e, err := newEntry(kindCall, &c.record, a.payload)
+	e, err := newEntry(kindCall, &c.record, a.Payload)
 	why := s.checkRoom(&e)
 	switch {
 	case err != nil:
-		s.later(func() { w.failed(wamp.ErrInvalidArgument, err.Error()) })
+		s.mu.Later(func() { w.failed(wamp.ErrInvalidArgument, err.Error()) })
 		return
-	case len(a.payload.Args)+len(a.payload.Kwargs) > maxPayload || !s.calls.fits(&e):
-		s.later(func() {
+	case len(a.Payload.Args)+len(a.Payload.Kwargs) > maxPayload || !s.calls.fits(&e):
+		s.mu.Later(func() {
 			w.failed(wamp.ErrPayloadSizeExceeded, fmt.Sprintf("a persistent call has at most %d bytes of arguments", maxPayload))
 		})
 		return
 	case why != "":
 		s.stats.Refused++
-		s.later(func() { w.failed(wamp.ErrUnavailable, why) })
+		s.mu.Later(func() { w.failed(wamp.ErrUnavailable, why) })
 		return
 	}
 	if err := s.calls.add(e, func(at place, err error) { s.written(c, at, err) }); err != nil {
 		s.stats.Refused++
-		s.later(func() { w.failed(wamp.ErrUnavailable, notAccepted(err)) })
+		s.mu.Later(func() { w.failed(wamp.ErrUnavailable, notAccepted(err)) })
 		return
 	}
 	s.enter(c, len(e.header))
 	c.join(w)
-	w.limit(s, time.Duration(a.options.Timeout)*time.Millisecond)
+	w.limit(s, time.Duration(a.Options.Timeout)*time.Millisecond)
 	s.queueUp(c)
 }
-
-// later has f done when s.mu has been let go of.
-func (s *Store) later(f func()) { s.after = append(s.after, f) }
 
 // notAccepted is the text for who gets no call accepted.
 func notAccepted(err error) string {
@@ -430,14 +402,14 @@ func (s *Store) repeated(c *call, w *waiter, a *arrival) bool {
 	if known := s.byName[c.name]; known != nil {
 		switch {
 		case known.Digest != c.Digest:
-			s.later(func() { w.failed(ErrConflict, conflict) })
+			s.mu.Later(func() { w.failed(ErrConflict, conflict) })
 			return true
 		case known.state == writing:
 			known.join(w)
 		default:
 			s.attach(known, w)
 		}
-		w.limit(s, time.Duration(a.options.Timeout)*time.Millisecond)
+		w.limit(s, time.Duration(a.Options.Timeout)*time.Millisecond)
 		return true
 	}
 	done := s.done[c.name]
@@ -445,9 +417,9 @@ func (s *Store) repeated(c *call, w *waiter, a *arrival) bool {
 	case done == nil:
 		return false
 	case done.Digest != c.Digest:
-		s.later(func() { w.failed(ErrConflict, conflict) })
+		s.mu.Later(func() { w.failed(ErrConflict, conflict) })
 	default:
-		s.later(func() { s.replay(done, w) })
+		s.mu.Later(func() { s.replay(done, w) })
 	}
 	return true
 }
@@ -463,7 +435,7 @@ func (s *Store) attach(c *call, w *waiter) {
 	if w.async && w.ended == nil {
 		w.leave()
 	}
-	s.later(func() { w.accepted(c, state) })
+	s.mu.Later(func() { w.accepted(c, state) })
 }
 
 // replay answers with an outcome that is stored.
@@ -483,14 +455,14 @@ func (s *Store) newCall(a *arrival, keep *wamp.KeepOptions) (*call, string) {
 		return nil, text
 	}
 	now := time.Now().UTC()
-	c := &call{state: writing, keeper: a.keeper, payload: a.payload, loaded: true}
+	c := &call{state: writing, keeper: a.keeper, payload: a.Payload, loaded: true}
 	c.record = record{
-		name:      name{Realm: a.keeper.realm, Owner: ownerOf(a.caller.Identity), ID: keep.CallID},
-		Procedure: a.procedure, Caller: a.caller, Digest: digestOf(a), Disclose: a.options.DiscloseMe,
-		Passthru: a.options.Passthru, Accepted: now, Due: now, Serializer: int(a.payload.Serializer),
+		name:      name{Realm: a.keeper.Realm, Owner: custody.Owner(a.Caller.Identity), ID: keep.CallID},
+		Procedure: a.Procedure, Caller: a.Caller, Digest: digestOf(a), Disclose: a.Options.DiscloseMe,
+		Passthru: a.Options.Passthru, Accepted: now, Due: now, Serializer: int(a.Payload.Serializer),
 	}
-	if a.options.RoutingKey != "" {
-		c.Key = []byte(a.options.RoutingKey)
+	if a.Options.RoutingKey != "" {
+		c.Key = []byte(a.Options.RoutingKey)
 	}
 	if c.ID == "" {
 		c.ID = newID()
@@ -531,7 +503,7 @@ func (s *Store) schedule(c *call, keep *wamp.KeepOptions, now time.Time) string 
 // written handles the news that a call has been stored, or not.
 func (s *Store) written(c *call, at place, err error) {
 	s.mu.Lock()
-	defer s.unlock()
+	defer s.mu.Unlock()
 	waiters := c.waiters
 	if err != nil {
 		s.remove(c)
@@ -539,7 +511,7 @@ func (s *Store) written(c *call, at place, err error) {
 		c.state = finished
 		c.dismiss()
 		s.stats.Refused++
-		s.later(func() {
+		s.mu.Later(func() {
 			for _, w := range waiters {
 				w.failed(wamp.ErrUnavailable, notAccepted(err))
 			}

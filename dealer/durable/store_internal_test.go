@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -71,7 +72,7 @@ func TestAnonymousCalls(t *testing.T) {
 		g.want("by id", caller.state("a"), Accepted)
 		g.want("a named one", g.join(person("ada")).state("a"), ErrNoSuchCall)
 		admin := person("root")
-		admin.Authrole = adminRole
+		admin.Authrole = custody.AdminRole
 		if list := g.join(admin).ask("wampgate.call.list", "[]").args; !strings.Contains(list, `"a"`) {
 			t.Errorf("an admin's list: %s", list)
 		}

@@ -33,7 +33,7 @@ func (s *Store) sweep() {
 				s.unpark(realm)
 			}
 		}
-		s.unlock()
+		s.mu.Unlock()
 		if n%unparkEvery == 0 {
 			s.watch(&l, time.Now())
 			s.tellEarly()
@@ -53,7 +53,7 @@ func (s *Store) sweepAt(now time.Time) {
 	}
 	s.fillWhenRoom()
 	if len(s.graves) > 0 {
-		s.later(s.dig)
+		s.mu.Later(s.dig)
 	}
 }
 
@@ -62,7 +62,7 @@ func (s *Store) tellEarly() {
 	s.mu.Lock()
 	early := s.early
 	s.early = 0
-	s.unlock()
+	s.mu.Unlock()
 	if early > 0 {
 		s.log.Warn("results of persistent calls were forgotten early, for want of room; their ids may be used anew",
 			"results", early, "advice", "raise durable-max-bytes or durable-max-results, or lower durable-retention")

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -160,7 +161,7 @@ func (c *Coordinator) perform(t *tx) {
 		}
 	}
 	for _, task := range t.state.tasks() {
-		if t.attempts[task] == nil && !c.draining {
+		if t.attempts[task] == nil && !c.inFlight.Draining() {
 			a := &attempt{tx: t, task: task}
 			t.attempts[task] = a
 			c.start(a)
@@ -173,7 +174,7 @@ func (c *Coordinator) perform(t *tx) {
 	if t.state.state != Active && !t.state.state.final() && t.hurry == nil {
 		t.hurry = time.AfterFunc(settleWait, func() {
 			c.mu.Lock()
-			defer c.unlock()
+			defer c.mu.Unlock()
 			t.hurried = true
 			c.answerWaiters(t)
 		})
@@ -196,7 +197,7 @@ func (c *Coordinator) watch(t *tx) {
 	}
 	t.deadline = time.AfterFunc(time.Until(t.state.deadline), func() {
 		c.mu.Lock()
-		defer c.unlock()
+		defer c.mu.Unlock()
 		c.step(t) // which looks at the time
 	})
 }
@@ -209,6 +210,21 @@ type attempt struct {
 	timer   *time.Timer
 	failed  int  // how often it has failed in a row, for the pause
 	secret  bool // its callee must not be told whom it is for
+}
+
+// procedure returns what the attempt calls.
+func (a *attempt) procedure() wamp.URI {
+	b := a.tx.state.branches[a.task.branch-1]
+	switch a.task.op {
+	case opCompensate:
+		return b.Option.Compensate
+	case opConfirm:
+		return b.Option.Confirm
+	case opCancel:
+		return b.Option.Cancel
+	case opAction, opTry:
+	}
+	return b.Procedure
 }
 
 func (a *attempt) stop() {
@@ -227,70 +243,61 @@ func (c *Coordinator) abandon(a *attempt) {
 	}
 	agent, request := a.tx.agent, a.request
 	delete(agent.running, request)
-	c.inFlight--
-	c.checkIdle()
-	c.later(func() { _ = agent.submit(&wamp.Cancel{Request: request, Mode: wamp.CancelKillNoWait}) }) // fails when the session is over
+	c.inFlight.End()
+	c.mu.Later(func() { _ = agent.Submit(&wamp.Cancel{Request: request, Mode: wamp.CancelKillNoWait}) }) // fails when the session is over
 }
 
 // start makes the call of a task.
 func (c *Coordinator) start(a *attempt) {
 	t, agent := a.tx, a.tx.agent
 	b := t.state.branches[a.task.branch-1]
-	procedure, timeout := b.Procedure, attemptTimeout
-	switch a.task.op {
-	case opAction, opTry:
+	timeout := attemptTimeout
+	if a.task.op.forward() {
 		timeout = max(time.Until(t.state.deadline), time.Millisecond)
-	case opCompensate:
-		procedure = b.Option.Compensate
-	case opConfirm:
-		procedure = b.Option.Confirm
-	case opCancel:
-		procedure = b.Option.Cancel
 	}
 	agent.last = agent.last.Next()
 	a.request, a.timer = agent.last, nil
 	delete(agent.parked, a)
 	agent.running[a.request] = a
-	c.inFlight++
+	c.inFlight.Begin()
 	c.stats.Attempts++
-	m := &wamp.Call{Request: a.request, Procedure: procedure, Payload: b.Arguments.wamp(), Options: wamp.CallOptions{
+	m := &wamp.Call{Request: a.request, Procedure: a.procedure(), Payload: b.Arguments.wamp(), Options: wamp.CallOptions{
 		Timeout: timeout.Milliseconds(), DiscloseMe: b.Disclose && !a.secret, RoutingKey: wamp.Key(b.Key), Behalf: &t.state.Caller,
 		Custom: wamp.Dict{"transaction": wamp.Dict{
 			"id": t.state.UID, "branch": int64(a.task.branch), "op": string(a.task.op), "attempt": int64(b.attempts + 1),
 		}},
 	}}
-	c.later(func() { _ = agent.submit(m) }) // fails when the session is over; the next start makes the call again
+	c.mu.Later(func() { _ = agent.Submit(m) }) // fails when the session is over; the next start makes the call again
 }
 
 // answered handles the answer to a call.
-func (c *Coordinator) answered(g *agent, m *answer) {
+func (c *Coordinator) answered(g *agent, m *custody.Answer) {
 	c.mu.Lock()
-	defer c.unlock()
-	if w := g.readers[m.request]; w != nil {
-		delete(g.readers, m.request)
-		c.later(func() { w.pass(m) })
+	defer c.mu.Unlock()
+	if w := g.readers[m.Request]; w != nil {
+		delete(g.readers, m.Request)
+		c.mu.Later(func() { w.pass(m) })
 		return
 	}
-	a := g.running[m.request]
+	a := g.running[m.Request]
 	if a == nil {
 		return
 	}
-	delete(g.running, m.request)
-	c.inFlight--
-	c.checkIdle()
+	delete(g.running, m.Request)
+	c.inFlight.End()
 	a.request = 0
 	t, op, now := a.tx, a.task, time.Now().UTC()
-	result := stored(m.payload)
+	result := stored(m.Payload)
 	tooLarge := len(result.Args)+len(result.Kwargs) > c.largest
 	switch {
-	case m.error == "" && !op.op.forward():
+	case m.Error == "" && !op.op.forward():
 		c.take(t, func(s *state) []entry { return s.ifDue(op, entry{Kind: kindSettled, At: now, Branch: op.branch}) })
-	case m.error == "" && tooLarge:
+	case m.Error == "" && tooLarge:
 		e := entry{Kind: kindTried, At: now, Branch: op.branch, Error: wamp.ErrPayloadSizeExceeded, Reached: true}
 		c.take(t, func(s *state) []entry { // it has an effect, which has to be undone
 			return append(s.ifDue(op, e), s.ifDue(op, entry{Kind: kindDecide, At: now, Branch: op.branch, Reason: "a result is too large to be kept"})...)
 		})
-	case m.error == "":
+	case m.Error == "":
 		c.take(t, func(s *state) []entry {
 			return s.ifDue(op, entry{Kind: kindDone, At: now, Branch: op.branch, Result: &result})
 		})
@@ -298,7 +305,7 @@ func (c *Coordinator) answered(g *agent, m *answer) {
 		if tooLarge {
 			result = payload{}
 		}
-		e := entry{Kind: kindFailed, At: now, Branch: op.branch, Error: m.error, Result: &result}
+		e := entry{Kind: kindFailed, At: now, Branch: op.branch, Error: m.Error, Result: &result}
 		c.take(t, func(s *state) []entry { return s.ifDue(op, e) })
 	default:
 		c.failed(a, m)
@@ -315,11 +322,11 @@ func (s *state) ifDue(t task, e entry) []entry {
 
 // refusal reports whether an action has no effect: its callee says so, or no
 // callee could ever get it.
-func refusal(m *answer) bool {
-	if m.origin == wamp.OriginCallee {
+func refusal(m *custody.Answer) bool {
+	if m.Origin == wamp.OriginCallee {
 		return true
 	}
-	switch m.error {
+	switch m.Error {
 	case wamp.ErrPayloadSizeExceeded, wamp.ErrInvalidArgument, wamp.ErrInvalidURI, wamp.ErrOptionNotAllowed,
 		wamp.ErrOptionDisallowedMe, wamp.ErrDiscloseMeNotAllowed, wamp.ErrFeatureNotSupported:
 		return true
@@ -328,34 +335,34 @@ func refusal(m *answer) bool {
 }
 
 // failed has an attempt made again.
-func (c *Coordinator) failed(a *attempt, m *answer) {
+func (c *Coordinator) failed(a *attempt, m *custody.Answer) {
 	t := a.tx
 	if t.dropped {
 		return
 	}
 	b := t.state.branches[a.task.branch-1]
 	a.failed++
-	if m.error == wamp.ErrOptionDisallowedMe || m.error == wamp.ErrDiscloseMeNotAllowed {
+	if m.Error == wamp.ErrOptionDisallowedMe || m.Error == wamp.ErrDiscloseMeNotAllowed {
 		a.secret = true
 	}
-	if m.error == wamp.ErrNoSuchProcedure || m.error == wamp.ErrNoAvailableCallee {
+	if m.Error == wamp.ErrNoSuchProcedure || m.Error == wamp.ErrNoAvailableCallee {
 		t.agent.parked[a] = struct{}{}
 	}
 	if !a.task.op.forward() {
 		c.stats.Failures++
 		if b.attempts+1 == c.config.StuckAfter {
 			c.log.Error("a transaction is stuck: what was decided cannot be done; it is tried again and again",
-				"transaction", t.state.ID, "realm", string(t.state.Realm), "branch", a.task.branch, "op", string(a.task.op), "err", string(m.error))
+				"transaction", t.state.ID, "realm", string(t.state.Realm), "branch", a.task.branch, "op", string(a.task.op), "err", string(m.Error))
 		}
 	}
 	a.timer = time.AfterFunc(min(firstBackoff<<min(a.failed-1, 20), lastBackoff), func() {
 		c.mu.Lock()
-		defer c.unlock()
+		defer c.mu.Unlock()
 		c.again(a)
 	})
-	reached := m.origin != wamp.OriginDealer
+	reached := m.Origin != wamp.OriginDealer
 	if b.attempts < c.config.StuckAfter || reached && !b.doubtful && a.task.op.forward() {
-		task, e := a.task, entry{Kind: kindTried, At: time.Now().UTC(), Branch: a.task.branch, Error: m.error, Reached: reached}
+		task, e := a.task, entry{Kind: kindTried, At: time.Now().UTC(), Branch: a.task.branch, Error: m.Error, Reached: reached}
 		c.take(t, func(s *state) []entry { return s.ifDue(task, e) })
 	}
 }
@@ -363,14 +370,14 @@ func (c *Coordinator) failed(a *attempt, m *answer) {
 // again makes an attempt that waits.
 func (c *Coordinator) again(a *attempt) {
 	t := a.tx
-	if t.attempts[a.task] != a || a.request != 0 || a.timer == nil || c.draining {
+	if t.attempts[a.task] != a || a.request != 0 || a.timer == nil || c.inFlight.Draining() {
 		return
 	}
 	a.stop()
 	if t.data != nil { // the state may be about to be another
 		a.timer = time.AfterFunc(firstBackoff, func() {
 			c.mu.Lock()
-			defer c.unlock()
+			defer c.mu.Unlock()
 			c.again(a)
 		})
 		return
@@ -378,13 +385,15 @@ func (c *Coordinator) again(a *attempt) {
 	c.start(a)
 }
 
-// registered makes the calls that wait for a callee.
-func (c *Coordinator) registered(g *agent) {
+// registered makes the calls that wait for a callee of what somebody has
+// registered.
+func (c *Coordinator) registered(g *agent, r custody.Registration) {
 	c.mu.Lock()
-	defer c.unlock()
-	waiting := g.parked
-	g.parked = make(map[*attempt]struct{})
-	for a := range waiting {
-		c.again(a)
+	defer c.mu.Unlock()
+	for a := range g.parked {
+		if !r.Exact || a.procedure() == r.Procedure {
+			delete(g.parked, a)
+			c.again(a)
+		}
 	}
 }

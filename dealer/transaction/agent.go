@@ -1,26 +1,18 @@
 package transaction
 
 import (
-	"bytes"
 	"context"
-	"maps"
-	"sync"
 
-	"github.com/wampgate/wampgate/dealer/router"
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
 // An agent is the session that coordinates the transactions of a realm, and
-// makes their calls. It is the Outbox of its session: what comes is copied and
-// queued under the realm's lock, and handled by a goroutine of its own.
+// makes their calls.
 type agent struct {
-	coordinator *Coordinator
-	realm       wamp.URI
-	session     *router.Session
+	*custody.Session
 
-	mu    sync.Mutex // guards inbox; taken after the realm's lock
-	inbox []any      // *arrival, *answer, registration
-	wake  chan struct{}
+	coordinator *Coordinator
 
 	// Guarded by coordinator.mu.
 	last    wamp.ID
@@ -29,130 +21,40 @@ type agent struct {
 	parked  map[*attempt]struct{}
 }
 
+func newAgent(c *Coordinator, realm wamp.URI) *agent {
+	g := &agent{coordinator: c, running: make(map[wamp.ID]*attempt), readers: make(map[wamp.ID]*waiter), parked: make(map[*attempt]struct{})}
+	g.Session = custody.NewSession(realm, g)
+	return g
+}
+
 // An arrival is a CALL that was handed over.
 type arrival struct {
-	agent      *agent
-	invocation wamp.ID
-	procedure  wamp.URI
-	kept       wamp.KeptCall
-	payload    wamp.Payload
+	*custody.Arrival
+
+	agent *agent
 }
 
-// An answer is what a callee, or the dealer, says to a CALL of ours.
-type answer struct {
-	request wamp.ID
-	payload wamp.Payload
-	error   wamp.URI // empty for a result
-	origin  wamp.Origin
+// Arrived implements custody.Handler.
+func (g *agent) Arrived(ctx context.Context, a *custody.Arrival) {
+	g.coordinator.arrive(ctx, &arrival{a, g})
 }
 
-// A registration is the news that somebody registered.
-type registration struct{}
+// Answered implements custody.Handler.
+func (g *agent) Answered(a *custody.Answer) { g.coordinator.answered(g, a) }
 
-// maxInbox bounds the arrivals that wait to be handled. Answers are bounded by
-// the calls under way.
-const maxInbox = 20_000
+// Registered implements custody.Handler.
+func (g *agent) Registered(r custody.Registration) { g.coordinator.registered(g, r) }
 
-// Push implements router.Outbox.
-func (g *agent) Push(m wamp.Message) error {
-	var item any
-	switch m := m.(type) {
-	case *wamp.Invocation:
-		a := &arrival{agent: g, invocation: m.Request, payload: clonePayload(m.Payload)}
-		a.procedure = wamp.URI(bytes.Clone([]byte(m.Details.Procedure))) // may be part of a buffer
-		if m.Kept != nil {
-			a.kept = *m.Kept
-			a.kept.Options.Custom = maps.Clone(a.kept.Options.Custom)
-		}
-		item = a
-	case *wamp.Result:
-		if m.Details.Progress {
-			return nil
-		}
-		item = &answer{request: m.Request, payload: clonePayload(m.Payload)}
-	case *wamp.Error:
-		item = &answer{
-			request: m.Request, payload: clonePayload(m.Payload), origin: m.Origin,
-			error: wamp.URI(bytes.Clone([]byte(m.Error))),
-		}
-	case *wamp.Event:
-		item = registration{}
-	default:
-		return nil
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if _, arrives := item.(*arrival); arrives && len(g.inbox) >= maxInbox {
-		return router.ErrFull
-	}
-	if n := len(g.inbox); n > 0 && item == (registration{}) && g.inbox[n-1] == item {
-		return nil
-	}
-	g.inbox = append(g.inbox, item)
-	select {
-	case g.wake <- struct{}{}:
-	default:
-	}
-	return nil
-}
-
-// clonePayload copies a payload into one piece of memory.
-func clonePayload(p wamp.Payload) wamp.Payload {
-	p.Args, p.Kwargs = bytes.Clone(p.Args), bytes.Clone(p.Kwargs)
-	return p
-}
-
-// Close implements router.Outbox.
-func (*agent) Close(error) {}
-
-// Flush implements router.Outbox.
-func (*agent) Flush() {}
-
-// Congested implements router.Outbox.
-func (*agent) Congested() bool { return false }
-
-// Drained implements router.Outbox.
-func (*agent) Drained(context.Context) error { return nil }
-
-// run handles what comes until ctx ends.
-func (g *agent) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-g.wake:
-		}
-		g.mu.Lock()
-		items := g.inbox
-		g.inbox = nil
-		g.mu.Unlock()
-		for _, item := range items {
-			switch item := item.(type) {
-			case *arrival:
-				g.coordinator.arrive(ctx, item)
-			case *answer:
-				g.coordinator.answered(g, item)
-			case registration:
-				g.coordinator.registered(g)
-			}
-		}
-	}
-}
-
-// submit sends a message of the session. It does not wait for receivers that
-// are congested: others would wait with it.
-func (g *agent) submit(m wamp.Message) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return g.session.Submit(ctx, m)
-}
+// Departed implements custody.Handler. Who waits is answered when the dealer does
+// not wait any more.
+func (*agent) Departed(wamp.ID) {}
 
 func (g *agent) yield(invocation wamp.ID, p wamp.Payload, details wamp.Dict) {
-	_ = g.submit(&wamp.Yield{Request: invocation, Payload: p, Options: wamp.YieldOptions{Custom: details}}) // fails when nobody waits any more
+	g.Yield(invocation, p, wamp.YieldOptions{Custom: details})
 }
 
 func (g *agent) fail(invocation wamp.ID, why wamp.URI, p wamp.Payload, details wamp.Dict) {
-	_ = g.submit(&wamp.Error{RequestType: wamp.TypeInvocation, Request: invocation, Error: why, Payload: p, Details: details}) // as in yield
+	g.Fail(invocation, &wamp.Error{Error: why, Payload: p, Details: details})
 }
 
 // refuse answers an arrival with an error. Text is for people; more is in its

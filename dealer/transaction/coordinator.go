@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/router"
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -79,8 +80,7 @@ type Coordinator struct {
 
 	opening sync.Mutex // held while the log is opened; taken before mu
 
-	mu       sync.Mutex // guards the following fields; taken before a realm's lock
-	after    []func()   // is done when mu has been let go of
+	mu       custody.Mutex // guards the following fields; taken before a realm's lock
 	txLog    engine.TxLog
 	largest  int // bytes of the arguments of a transaction's calls, and of one result
 	batch    int // bytes of entries that are gathered before they are appended
@@ -89,9 +89,7 @@ type Coordinator struct {
 	open     int
 	byKey    map[string]*tx
 	ended    []*tx // of byKey, the oldest first
-	inFlight int
-	draining bool
-	idle     chan struct{} // closed when draining and no call is under way
+	inFlight custody.Running
 	stats    Stats
 }
 
@@ -124,22 +122,20 @@ func New(c Config) *Coordinator {
 	open := func(ctx context.Context) (source, error) { return c.Open(ctx) }
 	return &Coordinator{
 		source: open, config: c, log: c.Log, ctx: ctx, cancel: cancel, agents: make(map[wamp.URI]*agent), nonce: randomHex(),
-		asking: make(chan struct{}, 64), byKey: make(map[string]*tx), idle: make(chan struct{}),
+		asking: make(chan struct{}, 64), byKey: make(map[string]*tx), inFlight: custody.NewRunning(),
 	}
 }
 
 // Join makes the coordinator coordinate the transactions of a realm. It is
 // called before anybody else can join.
 func (c *Coordinator) Join(r *router.Router, realm wamp.URI) error {
-	a := &agent{coordinator: c, realm: realm, wake: make(chan struct{}, 1), running: make(map[wamp.ID]*attempt), readers: make(map[wamp.ID]*waiter), parked: make(map[*attempt]struct{})}
-	session, err := r.JoinCoordinator(realm, a)
-	if err != nil {
+	a := newAgent(c, realm)
+	if err := a.Join(r.JoinCoordinator); err != nil {
 		return err
 	}
-	a.session = session
 	c.router = r
 	c.agents[realm] = a
-	c.work.Go(func() { a.run(c.ctx) })
+	c.work.Go(func() { a.Run(c.ctx) })
 	return nil
 }
 
@@ -170,7 +166,7 @@ func (c *Coordinator) Start(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.mu.Unlock()
 	c.txLog = l
 	c.batch, c.largest = sizes(most)
 	c.queue = make(chan *tx, c.config.MaxOpen+len(read)+1) // each transaction is in it at most once
@@ -247,39 +243,15 @@ func (c *Coordinator) resume(read map[string]*tx) {
 	slices.SortFunc(c.ended, func(a, b *tx) int { return a.state.ended.Compare(b.state.ended) })
 }
 
-// unlock lets go of c.mu and does what had to wait for that.
-func (c *Coordinator) unlock() {
-	after := c.after
-	c.after = nil
-	c.mu.Unlock()
-	for _, f := range after {
-		f()
-	}
-}
-
-// later has f done when c.mu has been let go of.
-func (c *Coordinator) later(f func()) { c.after = append(c.after, f) }
-
 // Drain begins no more transactions, makes no more calls, and waits for those
 // under way until ctx ends.
 func (c *Coordinator) Drain(ctx context.Context) {
 	c.mu.Lock()
-	c.draining = true
-	c.checkIdle()
-	c.unlock()
+	idle := c.inFlight.Drain()
+	c.mu.Unlock()
 	select {
-	case <-c.idle:
+	case <-idle:
 	case <-ctx.Done():
-	}
-}
-
-func (c *Coordinator) checkIdle() {
-	if c.draining && c.inFlight == 0 {
-		select {
-		case <-c.idle:
-		default:
-			close(c.idle)
-		}
 	}
 }
 
@@ -287,15 +259,15 @@ func (c *Coordinator) checkIdle() {
 // twice does nothing.
 func (c *Coordinator) Close() {
 	c.mu.Lock()
-	c.draining = true
-	c.unlock()
+	c.inFlight.Drain()
+	c.mu.Unlock()
 	c.cancel()
 	c.work.Wait()
 	for _, a := range c.agents {
-		a.session.Leave()
+		a.Leave()
 	}
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.mu.Unlock()
 	for _, t := range c.byKey {
 		t.stopTimers()
 		for _, w := range t.waiters {
@@ -345,7 +317,7 @@ func (c *Coordinator) find(ctx context.Context, t *tx, stale error) (seq uint64,
 // written handles the news that an append is stored, or not.
 func (c *Coordinator) written(t *tx, seq uint64, err error) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.mu.Unlock()
 	switch first := t.last == 0; {
 	case err == nil:
 		t.last, t.data = seq, nil
@@ -363,7 +335,7 @@ func (c *Coordinator) written(t *tx, seq uint64, err error) {
 		if first && !t.doubtful {
 			t.doubtful = true
 			for _, w := range t.waiters {
-				c.later(func() {
+				c.mu.Later(func() {
 					w.refuse(wamp.ErrUnavailable, "the store does not answer; the transaction may have begun: ask for it by its id", wamp.Dict{"transaction": t.state.ID})
 				})
 			}
@@ -371,7 +343,7 @@ func (c *Coordinator) written(t *tx, seq uint64, err error) {
 		}
 		t.retry = time.AfterFunc(writeRetry, func() {
 			c.mu.Lock()
-			defer c.unlock()
+			defer c.mu.Unlock()
 			c.queue <- t // has room for all
 		})
 	}
@@ -388,7 +360,7 @@ func (c *Coordinator) drop(t *tx, why string) {
 	}
 	t.attempts = nil
 	for _, w := range t.waiters {
-		c.later(func() { w.refuse(wamp.ErrUnavailable, why, wamp.Dict{"transaction": t.state.ID}) })
+		c.mu.Later(func() { w.refuse(wamp.ErrUnavailable, why, wamp.Dict{"transaction": t.state.ID}) })
 	}
 	t.waiters, t.inputs, t.dropped = nil, nil, true
 }
@@ -422,7 +394,7 @@ func (c *Coordinator) sweep() {
 // then, to begin is refused as stale.
 func (c *Coordinator) outdated(now time.Time) []*tx {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.mu.Unlock()
 	n := 0
 	for n < len(c.ended) && n < 100 && (len(c.ended)-n > maxKept || now.Sub(c.ended[n].state.ended) > c.config.Retention) {
 		delete(c.byKey, c.ended[n].key)

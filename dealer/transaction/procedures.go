@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -18,11 +19,11 @@ const maxList = 1000
 func (c *Coordinator) arrive(ctx context.Context, a *arrival) {
 	if err := c.Start(ctx); err != nil {
 		c.log.Error("transactions cannot be coordinated", "err", err)
-		a.agent.refuse(a.invocation, wamp.ErrUnavailable, "transactions cannot be kept now; the gateway's log says why", nil)
+		a.agent.refuse(a.Invocation, wamp.ErrUnavailable, "transactions cannot be kept now; the gateway's log says why", nil)
 		return
 	}
-	q := &question{arrival: a, who: a.kept.Caller.Identity}
-	o := &a.kept.Options
+	q := &question{arrival: a, who: a.Caller.Identity}
+	o := &a.Options
 	switch {
 	case o.Branch != nil:
 		c.askBranch(q)
@@ -42,7 +43,7 @@ type question struct {
 }
 
 func (q *question) refuse(why wamp.URI, text string, more wamp.Dict) {
-	q.agent.refuse(q.invocation, why, text, more)
+	q.agent.refuse(q.Invocation, why, text, more)
 }
 
 func (q *question) yield(result any) {
@@ -51,16 +52,16 @@ func (q *question) yield(result any) {
 		q.refuse(wamp.ErrRuntimeError, err.Error(), nil)
 		return
 	}
-	q.agent.yield(q.invocation, p, nil)
+	q.agent.yield(q.Invocation, p, nil)
 }
 
 func (c *Coordinator) asked(q *question) {
 	var err error
-	if q.args, q.kwargs, err = q.payload.Decode(); err != nil {
+	if q.args, q.kwargs, err = q.Payload.Decode(); err != nil {
 		q.refuse(wamp.ErrInvalidArgument, "the arguments cannot be read: "+err.Error(), nil)
 		return
 	}
-	switch strings.TrimPrefix(string(q.procedure), "wampgate.tx.") {
+	switch strings.TrimPrefix(string(q.Procedure), "wampgate.tx.") {
 	case "run":
 		c.askRun(q)
 	case "begin":
@@ -70,7 +71,7 @@ func (c *Coordinator) asked(q *question) {
 	case "rollback":
 		c.askAbout(q, c.rollback)
 	case "get":
-		c.askAbout(q, func(q *question, t *tx) { d := t.shown.Dict(); c.later(func() { q.yield(d) }) })
+		c.askAbout(q, func(q *question, t *tx) { d := t.shown.Dict(); c.mu.Later(func() { q.yield(d) }) })
 	case "wait":
 		c.askAbout(q, c.wait)
 	case "force_end":
@@ -78,7 +79,7 @@ func (c *Coordinator) asked(q *question) {
 	case "list":
 		c.askList(q)
 	default:
-		q.refuse(wamp.ErrNoSuchProcedure, "no procedure "+string(q.procedure), nil)
+		q.refuse(wamp.ErrNoSuchProcedure, "no procedure "+string(q.Procedure), nil)
 	}
 }
 
@@ -93,10 +94,10 @@ func (c *Coordinator) askAbout(q *question, then func(*question, *tx)) {
 		return
 	}
 	c.mu.Lock()
-	defer c.unlock()
-	t := c.lookup(q.agent.realm, q.who, id)
+	defer c.mu.Unlock()
+	t := c.lookup(q.agent.Realm, q.who, id)
 	if t == nil || t.shown.State == "" {
-		c.later(func() { q.refuse(wamp.ErrNoSuchTransaction, "no such transaction", nil) })
+		c.mu.Later(func() { q.refuse(wamp.ErrNoSuchTransaction, "no such transaction", nil) })
 		return
 	}
 	then(q, t)
@@ -113,8 +114,8 @@ func (c *Coordinator) askList(q *question) {
 		return
 	}
 	c.mu.Lock()
-	all := c.list(q.agent.realm, q.who, State(only), int(limit))
-	c.unlock()
+	all := c.list(q.agent.Realm, q.who, State(only), int(limit))
+	c.mu.Unlock()
 	q.yield(all)
 }
 
@@ -137,7 +138,7 @@ func (c *Coordinator) rollback(q *question, t *tx) {
 func (c *Coordinator) wait(q *question, t *tx) {
 	timeout, text := q.timeout(30*time.Second, 1)
 	if text != "" {
-		c.later(func() { q.refuse(wamp.ErrInvalidArgument, text, nil) })
+		c.mu.Later(func() { q.refuse(wamp.ErrInvalidArgument, text, nil) })
 		return
 	}
 	w := &waiter{question: q, kind: waitEnd}
@@ -152,11 +153,11 @@ func (c *Coordinator) forceEnd(q *question, t *tx) {
 		reason, _ = q.args[1].(string)
 	}
 	switch {
-	case q.who.Authrole != adminRole:
-		c.later(func() { q.refuse(wamp.ErrNotAuthorized, "only the role admin may end a transaction by force", nil) })
+	case q.who.Authrole != custody.AdminRole:
+		c.mu.Later(func() { q.refuse(wamp.ErrNotAuthorized, "only the role admin may end a transaction by force", nil) })
 		return
 	case reason == "":
-		c.later(func() { q.refuse(wamp.ErrInvalidArgument, "argument 1 must say why, for those who come after", nil) })
+		c.mu.Later(func() { q.refuse(wamp.ErrInvalidArgument, "argument 1 must say why, for those who come after", nil) })
 		return
 	}
 	c.wake(t, &waiter{question: q, kind: waitEnd})
@@ -196,7 +197,7 @@ func (q *question) text(name string) (value string, ok bool) {
 
 // newBegin reads what run and begin have in common.
 func (c *Coordinator) newBegin(q *question) (*begin, string) {
-	b := &begin{Realm: q.agent.realm, Owner: ownerOf(q.who), UID: "tx_" + randomHex(), Caller: q.kept.Caller}
+	b := &begin{Realm: q.agent.Realm, Owner: custody.Owner(q.who), UID: "tx_" + randomHex(), Caller: q.Caller}
 	var idOK, modeOK bool
 	b.ID, idOK = q.text("id")
 	b.Mode, modeOK = q.text("mode")
@@ -231,11 +232,11 @@ func (c *Coordinator) askBegin(q *question) {
 // begin begins a transaction, or attaches w to the one that has its id.
 func (c *Coordinator) begin(b *begin, w *waiter) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.mu.Unlock()
 	key := keyOf(b.Realm, b.Owner, b.ID)
 	if t := c.byKey[key]; t != nil {
 		if t.state.Digest != b.Digest {
-			c.later(func() {
+			c.mu.Later(func() {
 				w.refuse(wamp.ErrIdempotencyConflict, "this id stands for another transaction; take a new one for a new transaction", wamp.Dict{"transaction": b.ID})
 			})
 			return
@@ -244,9 +245,9 @@ func (c *Coordinator) begin(b *begin, w *waiter) {
 		c.answerWaiters(t)
 		return
 	}
-	if c.draining || c.open >= c.config.MaxOpen {
+	if c.inFlight.Draining() || c.open >= c.config.MaxOpen {
 		c.stats.Refused++
-		c.later(func() {
+		c.mu.Later(func() {
 			w.refuse(wamp.ErrUnavailable, "the gateway is shutting down, or has as many open transactions as it may; nothing was begun", nil)
 		})
 		return
@@ -262,10 +263,10 @@ func (c *Coordinator) begin(b *begin, w *waiter) {
 // askSingle makes a call that is a transaction by itself.
 func (c *Coordinator) askSingle(q *question) {
 	q.kwargs = wamp.Dict{}
-	if o := q.kept.Options; o.Keep != nil {
+	if o := q.Options; o.Keep != nil {
 		q.kwargs["id"] = o.Keep.CallID
 	}
-	if ms := q.kept.Options.Timeout; ms > 0 {
+	if ms := q.Options.Timeout; ms > 0 {
 		q.kwargs["timeout"] = min(ms, maxTimeout.Milliseconds())
 	}
 	b, text := c.newBegin(q)
@@ -277,7 +278,7 @@ func (c *Coordinator) askSingle(q *question) {
 	b.OneShot, b.Single, b.Calls, b.Digest = true, true, []call{one}, "single "+one.Digest
 	w := &waiter{question: q, kind: waitRun}
 	if !c.known(b) {
-		if why, text := c.unfit(q.procedure, b.Mode, q.kept.Registered, q.kept.Transaction, &one); why != "" {
+		if why, text := c.unfit(q.Procedure, b.Mode, q.Registered, q.Transaction, &one); why != "" {
 			q.refuse(why, text, nil)
 			return
 		}
@@ -293,13 +294,13 @@ func (c *Coordinator) known(b *begin) bool {
 
 // call returns the branch that a CALL makes.
 func (q *question) call() call {
-	o := &q.kept.Options
-	b := call{Procedure: q.procedure, Disclose: o.DiscloseMe, Key: []byte(o.RoutingKey), Arguments: stored(q.payload)}
+	o := &q.Options
+	b := call{Procedure: q.Procedure, Disclose: o.DiscloseMe, Key: []byte(o.RoutingKey), Arguments: stored(q.Payload)}
 	if o.Keep != nil {
 		b.Name = o.Keep.CallID
 	}
-	if q.kept.Transaction != nil {
-		b.Option = *q.kept.Transaction
+	if q.Transaction != nil {
+		b.Option = *q.Transaction
 	}
 	b.Digest = digest(string(b.Procedure), string(b.Key), b.Arguments)
 	return b
@@ -334,12 +335,12 @@ func (c *Coordinator) unfit(uri wamp.URI, mode string, registered bool, o *wamp.
 
 // askBranch makes a call within a transaction.
 func (c *Coordinator) askBranch(q *question) {
-	o := &q.kept.Options
+	o := &q.Options
 	c.mu.Lock()
-	defer c.unlock()
-	t := c.lookup(q.agent.realm, q.who, o.Branch.Transaction)
+	defer c.mu.Unlock()
+	t := c.lookup(q.agent.Realm, q.who, o.Branch.Transaction)
 	if t == nil || t.shown.State == "" {
-		c.later(func() { q.refuse(wamp.ErrNoSuchTransaction, "no such transaction", nil) })
+		c.mu.Later(func() { q.refuse(wamp.ErrNoSuchTransaction, "no such transaction", nil) })
 		return
 	}
 	if o.Branch.Readonly {
@@ -369,7 +370,7 @@ func (c *Coordinator) startBranch(s *state, w *waiter, b call) []entry {
 			return nil
 		}
 	}
-	switch why, text := c.unfit(q.procedure, s.Mode, q.kept.Registered, q.kept.Transaction, &b); {
+	switch why, text := c.unfit(q.Procedure, s.Mode, q.Registered, q.Transaction, &b); {
 	case s.state != Active:
 		return nil // whoever has no branch is told of the end
 	case s.wanted || s.OneShot:
@@ -389,22 +390,22 @@ func (c *Coordinator) startBranch(s *state, w *waiter, b call) []entry {
 // transaction is active.
 func (c *Coordinator) read(q *question, t *tx) {
 	if t.shown.State != Active {
-		c.later(func() {
+		c.mu.Later(func() {
 			q.refuse(wamp.ErrTransactionEnded, endedText, wamp.Dict{"transaction": t.shown.ID, "state": string(t.shown.State)})
 		})
 		return
 	}
-	g, o := q.agent, &q.kept.Options
+	g, o := q.agent, &q.Options
 	g.last = g.last.Next()
 	g.readers[g.last] = &waiter{question: q, kind: waitBranch}
-	caller := q.kept.Caller
-	m := &wamp.Call{Request: g.last, Procedure: q.procedure, Payload: q.payload, Options: wamp.CallOptions{
+	caller := q.Caller
+	m := &wamp.Call{Request: g.last, Procedure: q.Procedure, Payload: q.Payload, Options: wamp.CallOptions{
 		Timeout: max(o.Timeout, 0), DiscloseMe: o.DiscloseMe, RoutingKey: o.RoutingKey, Behalf: &caller, Custom: o.Custom,
 	}}
 	if left := time.Until(t.shown.Expires).Milliseconds(); m.Options.Timeout == 0 || m.Options.Timeout > left {
 		m.Options.Timeout = max(left, 1)
 	}
-	c.later(func() { _ = g.submit(m) }) // fails when the session is over
+	c.mu.Later(func() { _ = g.Submit(m) }) // fails when the session is over
 }
 
 const endedText = "the transaction is not active any more"

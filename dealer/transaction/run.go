@@ -61,8 +61,8 @@ func (c *Coordinator) fit(q *question, b *begin, one *call, later *[]func(contex
 	if why, text := c.unfit(one.Procedure, b.Mode, registered, o, one); why != "" {
 		return why, text
 	}
-	m := &wamp.Call{Procedure: one.Procedure, Options: wamp.CallOptions{TrustLevel: "transactional", DiscloseMe: q.kept.Options.DiscloseMe}}
-	permit, ask := c.router.Permit(b.Realm, q.kept.Caller, m)
+	m := &wamp.Call{Procedure: one.Procedure, Options: wamp.CallOptions{TrustLevel: "transactional", DiscloseMe: q.Options.DiscloseMe}}
+	permit, ask := c.router.Permit(b.Realm, q.Caller, m)
 	if ask != nil {
 		*later = append(*later, ask)
 	}
@@ -73,10 +73,10 @@ func (c *Coordinator) fit(q *question, b *begin, one *call, later *[]func(contex
 // readCalls reads the keyword argument calls as it came: what is not looked at
 // is not decoded. It says what is wrong with it; largest bounds its bytes.
 func (q *question) readCalls(b *begin, largest int) string {
-	s := q.payload.Serializer
+	s := q.Payload.Serializer
 	var list []byte
-	if q.payload.Kwargs != nil {
-		for e, err := range s.Entries(q.payload.Kwargs) {
+	if q.Payload.Kwargs != nil {
+		for e, err := range s.Entries(q.Payload.Kwargs) {
 			if err == nil && e.Key == "calls" {
 				list = e.Value
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -63,7 +64,7 @@ func (s *Status) Dict() wamp.Dict {
 func (t *tx) status(stuckAfter int) Status {
 	s := &t.state
 	st := Status{
-		ID: s.ID, Realm: s.Realm, Owner: readable(s.Owner), Mode: s.Mode, State: s.state, Stuck: s.stuck(stuckAfter),
+		ID: s.ID, Realm: s.Realm, Owner: custody.Readable(s.Owner), Mode: s.Mode, State: s.state, Stuck: s.stuck(stuckAfter),
 		Begun: s.begun, Expires: s.deadline, Ended: s.ended, Reason: s.reason,
 	}
 	for _, b := range s.branches {
@@ -84,32 +85,10 @@ const (
 	modeTCC  = "tcc"
 )
 
-// adminRole is the role that sees everybody's transactions.
-const adminRole = "admin"
-
-// ownerOf returns whom a transaction belongs to. All that come without
-// credentials are one: their authids last no longer than their connections.
-func ownerOf(id wamp.Identity) string {
-	if id.Authmethod == "anonymous" || id.Authid == "" {
-		return anonymousOwner
-	}
-	return "=" + id.Authid
-}
-
-// anonymousOwner is the owner of the transactions of all without credentials.
-const anonymousOwner = "anonymous"
-
-func readable(owner string) string {
-	if owner[0] == '=' {
-		return owner[1:]
-	}
-	return owner
-}
-
 // find returns a transaction that who may see, nil if there is none. An admin
 // who has none with that id gets somebody's.
 func (c *Coordinator) lookup(realm wamp.URI, who wamp.Identity, id string) *tx {
-	if t := c.byKey[keyOf(realm, ownerOf(who), id)]; t != nil || who.Authrole != adminRole {
+	if t := c.byKey[keyOf(realm, custody.Owner(who), id)]; t != nil || who.Authrole != custody.AdminRole {
 		return t
 	}
 	for _, t := range c.byKey {
@@ -123,8 +102,8 @@ func (c *Coordinator) lookup(realm wamp.URI, who wamp.Identity, id string) *tx {
 // list returns the transactions that who may see, the latest first. Those
 // without credentials are many; each knows the ids of his own.
 func (c *Coordinator) list(realm wamp.URI, who wamp.Identity, only State, limit int) []any {
-	owner, all := ownerOf(who), who.Authrole == adminRole
-	if owner == anonymousOwner && !all && !c.config.ShareAnonymous {
+	owner, all := custody.Owner(who), who.Authrole == custody.AdminRole
+	if owner == custody.Anonymous && !all && !c.config.ShareAnonymous {
 		return []any{}
 	}
 	var found []*tx

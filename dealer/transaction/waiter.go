@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -37,7 +38,7 @@ type waiter struct {
 func (c *Coordinator) wake(t *tx, w *waiter) {
 	if len(t.waiters) >= maxWaiters {
 		w.answered = true
-		c.later(func() { w.refuse(wamp.ErrUnavailable, "too many wait for this transaction", nil) })
+		c.mu.Later(func() { w.refuse(wamp.ErrUnavailable, "too many wait for this transaction", nil) })
 		return
 	}
 	t.waiters = append(t.waiters, w)
@@ -47,14 +48,14 @@ func (c *Coordinator) wake(t *tx, w *waiter) {
 func (w *waiter) limit(c *Coordinator, t *tx, timeout time.Duration) {
 	w.timer = time.AfterFunc(timeout, func() {
 		c.mu.Lock()
-		defer c.unlock()
+		defer c.mu.Unlock()
 		if w.answered {
 			return
 		}
 		w.answered = true
 		t.waiters = slices.DeleteFunc(t.waiters, func(other *waiter) bool { return other == w })
 		d := t.shown.Dict()
-		c.later(func() {
+		c.mu.Later(func() {
 			if w.kind == waitEnd {
 				w.yield(d)
 				return
@@ -67,7 +68,7 @@ func (w *waiter) limit(c *Coordinator, t *tx, timeout time.Duration) {
 // dismiss answers w with an error that changes nothing.
 func (c *Coordinator) dismiss(w *waiter, why wamp.URI, text string) {
 	w.end()
-	c.later(func() { w.question.refuse(why, text, nil) })
+	c.mu.Later(func() { w.question.refuse(why, text, nil) })
 }
 
 func (w *waiter) end() {
@@ -106,7 +107,7 @@ func (c *Coordinator) answer(t *tx, w *waiter) {
 	s := &t.shown
 	decided := s.State != Active && s.State != ""
 	over := s.State.final() || decided && t.hurried
-	told := func(yield func()) { w.end(); c.later(yield) }
+	told := func(yield func()) { w.end(); c.mu.Later(yield) }
 	switch {
 	case s.State == "":
 	case w.kind == waitBegin:
@@ -154,7 +155,7 @@ func (c *Coordinator) recall(t *tx, w *waiter) {
 	}
 	if complete || len(s.branches) == 0 || w.kind == waitBranch && w.branch == 0 {
 		told := w.outcome(s, t.shown.State)
-		c.later(told)
+		c.mu.Later(told)
 		return
 	}
 	c.work.Go(func() {
@@ -190,10 +191,10 @@ func (w *waiter) outcome(s *state, now State) func() {
 		return func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, more) }
 	case w.kind == waitBranch:
 		p := s.branches[w.branch-1].result.wamp()
-		return func() { w.agent.yield(w.invocation, p, wamp.Dict{"transaction": s.ID, "branch": int64(w.branch)}) }
+		return func() { w.agent.yield(w.Invocation, p, wamp.Dict{"transaction": s.ID, "branch": int64(w.branch)}) }
 	case s.Single:
 		p := s.branches[0].result.wamp()
-		return func() { w.agent.yield(w.invocation, p, wamp.Dict{"transaction": s.ID}) }
+		return func() { w.agent.yield(w.Invocation, p, wamp.Dict{"transaction": s.ID}) }
 	}
 	p, err := results(s, now)
 	if err != nil {
@@ -201,7 +202,7 @@ func (w *waiter) outcome(s *state, now State) func() {
 			w.question.refuse(wamp.ErrInvalidArgument, "the results cannot be told together: "+err.Error(), more)
 		}
 	}
-	return func() { w.agent.yield(w.invocation, p, nil) }
+	return func() { w.agent.yield(w.Invocation, p, nil) }
 }
 
 // rolledBack returns what tells w that the transaction is undone, or is being
@@ -232,7 +233,7 @@ func (w *waiter) refusedBy(s *state, rolled wamp.Dict) func() {
 		if w.kind == waitRun && !s.Single {
 			p = withKwargs(p, rolled)
 		}
-		return func() { w.agent.fail(w.invocation, b.error, p, rolled) }
+		return func() { w.agent.fail(w.Invocation, b.error, p, rolled) }
 	}
 	return nil
 }
@@ -284,10 +285,10 @@ func results(s *state, now State) (wamp.Payload, error) {
 }
 
 // pass answers the caller of a call that changes nothing with what it came to.
-func (w *waiter) pass(m *answer) {
-	if m.error != "" {
-		w.agent.fail(w.invocation, m.error, m.payload, nil)
+func (w *waiter) pass(m *custody.Answer) {
+	if m.Error != "" {
+		w.agent.fail(w.Invocation, m.Error, m.Payload, nil)
 		return
 	}
-	w.agent.yield(w.invocation, m.payload, wamp.Dict{"transaction": w.kept.Options.Branch.Transaction})
+	w.agent.yield(w.Invocation, m.Payload, wamp.Dict{"transaction": w.Options.Branch.Transaction})
 }
