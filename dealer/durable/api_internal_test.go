@@ -211,7 +211,7 @@ func TestUnopenable(t *testing.T) {
 		if _, err := s.Durability(); !errors.Is(err, fault) || asked != 1 {
 			t.Errorf("durability: %v; asked %d times", err, asked)
 		}
-		sleep(reopenAfter)
+		sleep(custody.ReopenAfter)
 		for _, log := range []string{"outcomes", "letters", "calls"} {
 			d := newDisk()
 			j, _ := d.Journal(t.Context(), engine.LogConfig{Name: log})
@@ -222,11 +222,11 @@ func TestUnopenable(t *testing.T) {
 			if err := s.Start(t.Context()); !errors.Is(err, errBatch) || !strings.Contains(err.Error(), log) {
 				t.Errorf("damaged %s: %v", log, err)
 			}
-			sleep(reopenAfter)
+			sleep(custody.ReopenAfter)
 		}
-		g.want("told of a fault", told(fault), "persistent calls cannot be kept now; the gateway's log says why")
-		g.want("told after Close", told(errClosed), "the gateway is shutting down")
-		g.want("told in own words", told(fmt.Errorf("wrapped: %w", toldError{})), "own words")
+		g.want("told of a fault", custody.Told(fault, notKept), "persistent calls cannot be kept now; the gateway's log says why")
+		g.want("told after Close", custody.Told(custody.ErrClosed, notKept), "the gateway is shutting down")
+		g.want("told in own words", custody.Told(fmt.Errorf("wrapped: %w", toldError{}), notKept), "own words")
 	})
 }
 

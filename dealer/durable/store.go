@@ -148,15 +148,13 @@ type Store struct {
 	work    sync.WaitGroup // everything that was started
 	keepers map[wamp.URI]*keeper
 
-	opening  sync.Mutex // held while the engine is being opened, and the store closed; taken before mu
-	failedAt time.Time  // when opening failed last; guarded by opening
+	opening custody.Opening // taken before mu
 
 	mu       custody.Mutex // guards the following fields; taken before a realm's lock
 	engine   source
 	calls    *lane
 	outcomes *lane
 	letters  *lane
-	failed   error // why opening failed last
 	inFlight custody.Running
 	index
 	stats Stats
@@ -194,42 +192,11 @@ func (s *Store) Join(r *router.Router, realm wamp.URI) error {
 // Start opens the engine and goes on with the calls that are kept there. The
 // error says what to do. After an error Start returns the same one for a
 // second; after [Store.Close] it opens nothing any more.
-func (s *Store) Start(ctx context.Context) error {
-	s.opening.Lock()
-	defer s.opening.Unlock()
-	open, failed := s.opened()
-	switch {
-	case s.ctx.Err() != nil:
-		return errClosed
-	case open:
-		return nil
-	case failed != nil && time.Since(s.failedAt) < reopenAfter:
-		return failed
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
-	err := s.open(ctx)
-	s.failedAt = time.Now()
-	s.mu.Lock()
-	s.failed = err
-	s.mu.Unlock()
-	return err
-}
-
-// reopenAfter is the pause between two attempts to open the engine.
-const reopenAfter = time.Second
-
-// opened reports whether the engine is open, or why it could not be opened.
-func (s *Store) opened() (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.engine != nil, s.failed
-}
+func (s *Store) Start(ctx context.Context) error { return s.opening.Open(ctx, s.ctx, s.open) }
 
 // look is Start for who only asks for calls.
 func (s *Store) look(ctx context.Context) error {
-	if open, failed := s.opened(); !open && failed == nil && s.ctx.Err() == nil && !s.config.Holds() {
+	if open, failed := s.opening.State(); !open && failed == nil && s.ctx.Err() == nil && !s.config.Holds() {
 		return nil
 	}
 	return s.Start(ctx)
@@ -263,7 +230,8 @@ func (s *Store) Durability() (d engine.Durability, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.engine == nil {
-		return "", s.failed
+		_, failed := s.opening.State()
+		return "", failed
 	}
 	return s.engine.Durability(), s.calls.fault()
 }
@@ -292,8 +260,7 @@ func (s *Store) Close() {
 	s.inFlight.Drain()
 	s.mu.Unlock()
 	s.cancel()
-	s.opening.Lock()   // when it is there, nothing is being opened, nor will be
-	s.opening.Unlock() //nolint:staticcheck // as said
+	s.opening.Close()
 	s.work.Wait()
 	for _, k := range s.keepers {
 		k.Leave()
@@ -317,7 +284,7 @@ func (s *Store) arrive(ctx context.Context, a *arrival) {
 	}
 	if err := open(ctx); err != nil {
 		s.log.Error("persistent calls cannot be kept", "err", err)
-		a.keeper.refuse(a.Invocation, wamp.ErrUnavailable, told(err), nil)
+		a.keeper.refuse(a.Invocation, wamp.ErrUnavailable, custody.Told(err, notKept), nil)
 		return
 	}
 	if !kept {
@@ -329,17 +296,8 @@ func (s *Store) arrive(ctx context.Context, a *arrival) {
 	s.accept(a)
 }
 
-// told returns what callers are told of an error of Start.
-func told(err error) string {
-	var says interface{ Told() string }
-	switch {
-	case errors.As(err, &says):
-		return says.Told()
-	case errors.Is(err, errClosed):
-		return "the gateway is shutting down"
-	}
-	return "persistent calls cannot be kept now; the gateway's log says why"
-}
+// notKept is the text for callers when calls cannot be kept.
+const notKept = "persistent calls cannot be kept now; the gateway's log says why"
 
 // trustPersistent is the trust level of calls that are kept.
 const trustPersistent = "persistent"

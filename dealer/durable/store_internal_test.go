@@ -92,15 +92,15 @@ func TestStartAfterClose(t *testing.T) {
 		g.store.Close()
 		opened := false
 		g.store.source = func(context.Context) (source, error) { opened = true; return g.disk, nil }
-		if err := g.store.Start(t.Context()); !errors.Is(err, errClosed) || opened {
+		if err := g.store.Start(t.Context()); !errors.Is(err, custody.ErrClosed) || opened {
 			t.Errorf("Start: %v, opened %v", err, opened)
 		}
-		if _, err := g.store.Find(t.Context(), realm, person("ada"), "a"); !errors.Is(err, errClosed) {
+		if _, err := g.store.Find(t.Context(), realm, person("ada"), "a"); !errors.Is(err, custody.ErrClosed) {
 			t.Errorf("Find: %v", err)
 		}
 		never := New(Config{Open: func(context.Context) (*engine.Engine, error) { opened = true; return nil, nil }})
 		never.Close()
-		if err := never.Start(t.Context()); !errors.Is(err, errClosed) || opened {
+		if err := never.Start(t.Context()); !errors.Is(err, custody.ErrClosed) || opened {
 			t.Errorf("Start of one that was never open: %v, opened %v", err, opened)
 		}
 	})

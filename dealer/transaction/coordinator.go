@@ -78,7 +78,7 @@ type Coordinator struct {
 
 	source func(context.Context) (source, error) // config.Open, but for tests
 
-	opening sync.Mutex // held while the log is opened; taken before mu
+	opening custody.Opening // taken before mu
 
 	mu       custody.Mutex // guards the following fields; taken before a realm's lock
 	txLog    engine.TxLog
@@ -139,16 +139,12 @@ func (c *Coordinator) Join(r *router.Router, realm wamp.URI) error {
 	return nil
 }
 
-// Start opens the log and goes on with the transactions in it.
-func (c *Coordinator) Start(ctx context.Context) error {
-	c.opening.Lock()
-	defer c.opening.Unlock()
-	c.mu.Lock()
-	opened := c.txLog != nil
-	c.mu.Unlock()
-	if opened {
-		return nil
-	}
+// Start opens the log and goes on with the transactions in it. After an error
+// Start returns the same one for a second; after [Coordinator.Close] it opens
+// nothing any more.
+func (c *Coordinator) Start(ctx context.Context) error { return c.opening.Open(ctx, c.ctx, c.openLog) }
+
+func (c *Coordinator) openLog(ctx context.Context) error {
 	e, err := c.source(ctx)
 	if err != nil {
 		return err
@@ -262,6 +258,7 @@ func (c *Coordinator) Close() {
 	c.inFlight.Drain()
 	c.mu.Unlock()
 	c.cancel()
+	c.opening.Close()
 	c.work.Wait()
 	for _, a := range c.agents {
 		a.Leave()

@@ -1,11 +1,14 @@
 package transaction
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/engine"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
@@ -211,5 +214,30 @@ func TestDrain(t *testing.T) {
 		g.crash()
 		sleep(2 * time.Minute)
 		g.want("get", g.join("joe", "user").ask("wampgate.tx.get", wamp.CallOptions{}, `["s"]`, "{}"), `"aborted"`)
+	})
+}
+
+// TestStart asks a coordinator whose log cannot be opened, and one that is
+// closed: the one asks again after a while, the other opens nothing.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fault, asked := errors.New("no log"), 0
+		c := New(Config{})
+		c.source = func(context.Context) (source, error) { asked++; return nil, fault }
+		for range 3 {
+			if err := c.Start(t.Context()); !errors.Is(err, fault) || asked != 1 {
+				t.Errorf("Start: %v, asked %d times", err, asked)
+			}
+		}
+		sleep(custody.ReopenAfter)
+		if err := c.Start(t.Context()); !errors.Is(err, fault) || asked != 2 {
+			t.Errorf("Start later: %v, asked %d times", err, asked)
+		}
+		c.Close()
+		sleep(custody.ReopenAfter)
+		if err := c.Start(t.Context()); !errors.Is(err, custody.ErrClosed) || asked != 2 {
+			t.Errorf("Start after Close: %v, asked %d times", err, asked)
+		}
 	})
 }

@@ -19,7 +19,7 @@ const maxList = 1000
 func (c *Coordinator) arrive(ctx context.Context, a *arrival) {
 	if err := c.Start(ctx); err != nil {
 		c.log.Error("transactions cannot be coordinated", "err", err)
-		a.agent.refuse(a.Invocation, wamp.ErrUnavailable, "transactions cannot be kept now; the gateway's log says why", nil)
+		a.agent.refuse(a.Invocation, wamp.ErrUnavailable, custody.Told(err, "transactions cannot be kept now; the gateway's log says why"), nil)
 		return
 	}
 	q := &question{arrival: a, who: a.Caller.Identity}
