@@ -115,7 +115,7 @@ func TestTransactionsOverHTTP(t *testing.T) {
 		t.Errorf("the time ran out, and the callee was asked %q", s.seen)
 	}
 	g.expect(ctx, t, "GET", "/transactions", "", 200, `{"transactions":[]}`) // of those without credentials nothing is listed
-	g.expect(ctx, t, "GET", "/transactions/unknown", "", 404, "wampgate.error.no_such_transaction")
+	g.expect(ctx, t, "GET", "/transactions/unknown", "", 404, `"error":"wampgate.error.no_such_transaction","source":"dealer","retry":"safe"`)
 }
 
 // TestOneShotOverHTTP makes transactions with one request each.

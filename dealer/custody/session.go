@@ -195,3 +195,17 @@ func (s *Session) Fail(invocation wamp.ID, e *wamp.Error) {
 	e.RequestType, e.Request = wamp.TypeInvocation, invocation
 	_ = s.Submit(e) // as in Yield
 }
+
+// Refusal returns the error of who has custody of a call, for Fail. Text is for
+// people. More is in its keyword arguments, if the call may go on or something
+// has been done: then it is no error from before any INVOCATION.
+func Refusal(why wamp.URI, text string, more wamp.Dict) *wamp.Error {
+	e := &wamp.Error{Error: why, Origin: wamp.OriginDealer}
+	if more != nil {
+		e.Origin = wamp.OriginDealerDispatched
+	}
+	if p, err := wamp.NewPayload(wamp.JSON, []any{text}, more); err == nil {
+		e.Payload = p
+	}
+	return e
+}

@@ -58,15 +58,7 @@ func (k *keeper) yield(invocation wamp.ID, p wamp.Payload, passthru *wamp.Passth
 // refuse answers an arrival with an error of the store. Text is for people; more
 // is there if the call may go on.
 func (k *keeper) refuse(invocation wamp.ID, why wamp.URI, text string, more wamp.Dict) {
-	p, err := wamp.NewPayload(wamp.JSON, []any{text}, more)
-	if err != nil {
-		p = wamp.Payload{}
-	}
-	origin := wamp.OriginDealer
-	if more != nil {
-		origin = wamp.OriginDealerDispatched
-	}
-	k.fail(invocation, why, origin, p)
+	k.Fail(invocation, custody.Refusal(why, text, more))
 }
 
 func (k *keeper) fail(invocation wamp.ID, why wamp.URI, origin wamp.Origin, p wamp.Payload) {

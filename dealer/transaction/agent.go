@@ -57,9 +57,10 @@ func (g *agent) fail(invocation wamp.ID, why wamp.URI, p wamp.Payload, details w
 	g.Fail(invocation, &wamp.Error{Error: why, Payload: p, Details: details})
 }
 
-// refuse answers an arrival with an error. Text is for people; more is in its
-// keyword arguments and details.
+// refuse answers an arrival with an error of the coordinator. Text is for people;
+// more is in its keyword arguments and details, if something was begun.
 func (g *agent) refuse(invocation wamp.ID, why wamp.URI, text string, more wamp.Dict) {
-	p, _ := wamp.NewPayload(wamp.JSON, []any{text}, more) // its types all have a form
-	g.fail(invocation, why, p, more)
+	e := custody.Refusal(why, text, more)
+	e.Details = more
+	g.Fail(invocation, e)
 }
