@@ -276,6 +276,7 @@ func (c *Coordinator) answered(g *agent, m *custody.Answer) {
 	defer c.mu.Unlock()
 	if w := g.readers[m.Request]; w != nil {
 		delete(g.readers, m.Request)
+		w.end()
 		c.mu.Later(func() { w.pass(m) })
 		return
 	}

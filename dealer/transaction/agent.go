@@ -18,11 +18,15 @@ type agent struct {
 	last    wamp.ID
 	running map[wamp.ID]*attempt // by the request id of its CALL
 	readers map[wamp.ID]*waiter  // of calls that change nothing
+	waiting map[wamp.ID]*waiter  // by the request id of its INVOCATION
 	parked  map[*attempt]struct{}
 }
 
 func newAgent(c *Coordinator, realm wamp.URI) *agent {
-	g := &agent{coordinator: c, running: make(map[wamp.ID]*attempt), readers: make(map[wamp.ID]*waiter), parked: make(map[*attempt]struct{})}
+	g := &agent{
+		coordinator: c, running: make(map[wamp.ID]*attempt), readers: make(map[wamp.ID]*waiter), waiting: make(map[wamp.ID]*waiter),
+		parked: make(map[*attempt]struct{}),
+	}
 	g.Session = custody.NewSession(realm, g)
 	return g
 }
@@ -45,9 +49,8 @@ func (g *agent) Answered(a *custody.Answer) { g.coordinator.answered(g, a) }
 // Registered implements custody.Handler.
 func (g *agent) Registered(r custody.Registration) { g.coordinator.registered(g, r) }
 
-// Departed implements custody.Handler. Who waits is answered when the dealer does
-// not wait any more.
-func (*agent) Departed(wamp.ID) {}
+// Departed implements custody.Handler.
+func (g *agent) Departed(invocation wamp.ID) { g.coordinator.departed(g, invocation) }
 
 func (g *agent) yield(invocation wamp.ID, p wamp.Payload, details wamp.Dict) {
 	g.Yield(invocation, p, wamp.YieldOptions{Custom: details})

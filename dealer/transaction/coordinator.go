@@ -331,12 +331,7 @@ func (c *Coordinator) written(t *tx, seq uint64, err error) {
 		c.log.Warn("a transaction waits for the store", "transaction", t.state.ID, "err", err)
 		if first && !t.doubtful {
 			t.doubtful = true
-			for _, w := range t.waiters {
-				c.mu.Later(func() {
-					w.refuse(wamp.ErrUnavailable, "the store does not answer; the transaction may have begun: ask for it by its id", wamp.Dict{"transaction": t.state.ID})
-				})
-			}
-			t.waiters = nil
+			c.dismissAll(t, "the store does not answer; the transaction may have begun: ask for it by its id")
 		}
 		t.retry = time.AfterFunc(writeRetry, func() {
 			c.mu.Lock()
@@ -356,10 +351,8 @@ func (c *Coordinator) drop(t *tx, why string) {
 		c.abandon(a)
 	}
 	t.attempts = nil
-	for _, w := range t.waiters {
-		c.mu.Later(func() { w.refuse(wamp.ErrUnavailable, why, wamp.Dict{"transaction": t.state.ID}) })
-	}
-	t.waiters, t.inputs, t.dropped = nil, nil, true
+	c.dismissAll(t, why)
+	t.inputs, t.dropped = nil, true
 }
 
 // remember keeps a transaction that has ended.

@@ -241,3 +241,41 @@ func TestStart(t *testing.T) {
 		}
 	})
 }
+
+// TestCallerLeaves has callers cancel what they wait for: they are told so at
+// once, and the transaction goes on; a call that changes nothing is canceled.
+func TestCallerLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newStage(t, Config{})
+		joe := g.join("joe", "user")
+		joe.ask("wampgate.tx.begin", wamp.CallOptions{}, "[]", `{"id":"s","timeout":60000}`)
+		cancel := func(what, reply string) {
+			t.Helper()
+			if reply != "" {
+				t.Errorf("%s: %s", what, reply)
+			}
+			joe.submit(&wamp.Cancel{Request: joe.last, Mode: wamp.CancelKill})
+			synctest.Wait()
+			joe.mu.Lock()
+			defer joe.mu.Unlock()
+			g.want(what, joe.replies[joe.last], "canceled")
+		}
+		within := wamp.CallOptions{Branch: &wamp.BranchOptions{Transaction: "s"}}
+		cancel("wait", joe.ask("wampgate.tx.wait", wamp.CallOptions{}, `["s"]`, "{}"))
+		g.answer("1 action", silence)
+		cancel("branch", joe.ask("a.do", within, "[]", "{}"))
+		g.answer("<nil> <nil>", silence)
+		reading := wamp.CallOptions{Branch: &wamp.BranchOptions{Transaction: "s", Readonly: true}}
+		cancel("reading", joe.ask("a.undo", reading, "[]", "{}"))
+		g.want("get", joe.ask("wampgate.tx.get", wamp.CallOptions{}, `["s"]`, "{}"), `"active"`, `"started"`)
+		for _, a := range g.coordinator.agents {
+			if len(a.waiting) != 0 || len(a.readers) != 0 {
+				t.Errorf("%d wait, %d read", len(a.waiting), len(a.readers))
+			}
+		}
+		sleep(time.Minute)
+		g.answer("1 action", "")
+		g.want("the end", joe.ask("wampgate.tx.wait", wamp.CallOptions{}, `["s"]`, "{}"), `"aborted"`)
+	})
+}

@@ -142,8 +142,10 @@ func (c *Coordinator) wait(q *question, t *tx) {
 		return
 	}
 	w := &waiter{question: q, kind: waitEnd}
-	c.wake(t, w)
-	w.limit(c, t, timeout)
+	if c.wake(t, w); w.answered {
+		return
+	}
+	w.limit(c, timeout)
 	c.answerWaiters(t)
 }
 
@@ -348,18 +350,20 @@ func (c *Coordinator) askBranch(q *question) {
 		return
 	}
 	b, w := q.call(), &waiter{question: q, kind: waitBranch}
-	c.wake(t, w)
-	if w.answered { // what was refused must have no effect
+	if c.wake(t, w); w.answered { // what was refused must have no effect
 		return
 	}
 	if o.Timeout > 0 {
-		w.limit(c, t, time.Duration(o.Timeout)*time.Millisecond)
+		w.limit(c, time.Duration(o.Timeout)*time.Millisecond)
 	}
 	c.take(t, func(s *state) []entry { return c.startBranch(s, w, b) })
 }
 
 // startBranch finds the branch that w asks for, or starts it.
 func (c *Coordinator) startBranch(s *state, w *waiter, b call) []entry {
+	if w.answered {
+		return nil // its caller has left before it began
+	}
 	q := w.question
 	for i, other := range s.branches {
 		if b.Name != "" && other.Name == b.Name {
@@ -397,7 +401,8 @@ func (c *Coordinator) read(q *question, t *tx) {
 	}
 	g, o := q.agent, &q.Options
 	g.last = g.last.Next()
-	g.readers[g.last] = &waiter{question: q, kind: waitBranch}
+	w := &waiter{question: q, kind: waitBranch, reads: g.last}
+	g.readers[g.last], g.waiting[q.Invocation] = w, w
 	caller := q.Caller
 	m := &wamp.Call{Request: g.last, Procedure: q.Procedure, Payload: q.Payload, Options: wamp.CallOptions{
 		Timeout: max(o.Timeout, 0), DiscloseMe: o.DiscloseMe, RoutingKey: o.RoutingKey, Behalf: &caller, Custom: o.Custom,

@@ -95,7 +95,7 @@ func (g *stage) join(authid, role string) *client {
 	c := &client{stage: g, replies: map[wamp.ID]string{}}
 	who := wamp.Identity{Authid: authid, Authrole: role, Authmethod: "ticket"}
 	var err error
-	if c.session, err = g.router.JoinLocal(realm, who, wamp.Roles{Caller: true, Callee: true}, "test", c); err != nil {
+	if c.session, err = g.router.JoinLocal(realm, who, wamp.Roles{Caller: true, CallerFeatures: wamp.FeatureCallCanceling, Callee: true, CalleeFeatures: wamp.FeatureCallCanceling}, "test", c); err != nil {
 		g.t.Fatal(err)
 	}
 	return c
@@ -117,14 +117,22 @@ func (c *client) Push(m wamp.Message) error {
 		g.calls[fmt.Sprint(of["branch"], " ", of["op"])]++
 		uri := g.refuse[fmt.Sprint(of["branch"], " ", of["op"])]
 		g.mu.Unlock()
+		if uri == silence {
+			return nil
+		}
 		var reply wamp.Message = &wamp.Yield{Request: m.Request}
 		if uri != "" {
 			reply = &wamp.Error{RequestType: wamp.TypeInvocation, Request: m.Request, Error: uri}
 		}
 		go c.submit(reply)
+	case *wamp.Interrupt:
+		go c.submit(&wamp.Error{RequestType: wamp.TypeInvocation, Request: m.Request, Error: wamp.ErrCanceled})
 	}
 	return nil
 }
+
+// silence stands for no answer, until the callee is interrupted.
+const silence wamp.URI = "silence"
 
 func (*client) Flush()                        {}
 func (*client) Congested() bool               { return false }

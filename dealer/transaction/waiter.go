@@ -32,35 +32,61 @@ type waiter struct {
 	branch   int // from 1; 0: none
 	answered bool
 	timer    *time.Timer
+	tx       *tx     // that it waits for; nil for a call that changes nothing
+	reads    wamp.ID // the request id of that call
 }
 
 // wake has w answered when it is time.
 func (c *Coordinator) wake(t *tx, w *waiter) {
 	if len(t.waiters) >= maxWaiters {
-		w.answered = true
+		w.end()
 		c.mu.Later(func() { w.refuse(wamp.ErrUnavailable, "too many wait for this transaction", nil) })
 		return
 	}
+	w.tx = t
 	t.waiters = append(t.waiters, w)
+	w.agent.waiting[w.Invocation] = w
+}
+
+// departed lets go of a waiter whose caller does not want an answer any more.
+// The transaction goes on; a call that changes nothing is canceled.
+func (c *Coordinator) departed(g *agent, invocation wamp.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch w := g.waiting[invocation]; {
+	case w == nil:
+	case w.tx == nil:
+		c.mu.Later(func() { _ = g.Submit(&wamp.Cancel{Request: w.reads, Mode: wamp.CancelKill}) }) // fails when the session is over
+	default:
+		w.leave()
+		c.mu.Later(func() {
+			g.Fail(w.Invocation, &wamp.Error{Error: wamp.ErrCanceled, Origin: wamp.OriginDealerDispatched, Details: wamp.Dict{"transaction": w.tx.shown.ID}})
+		})
+	}
+}
+
+// leave ends w and takes it from those who wait.
+func (w *waiter) leave() {
+	w.end()
+	w.tx.waiters = slices.DeleteFunc(w.tx.waiters, func(other *waiter) bool { return other == w })
 }
 
 // limit has w answered when its timeout is over. The transaction goes on.
-func (w *waiter) limit(c *Coordinator, t *tx, timeout time.Duration) {
+func (w *waiter) limit(c *Coordinator, timeout time.Duration) {
 	w.timer = time.AfterFunc(timeout, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if w.answered {
 			return
 		}
-		w.answered = true
-		t.waiters = slices.DeleteFunc(t.waiters, func(other *waiter) bool { return other == w })
-		d := t.shown.Dict()
+		w.leave()
+		d := w.tx.shown.Dict()
 		c.mu.Later(func() {
 			if w.kind == waitEnd {
 				w.yield(d)
 				return
 			}
-			w.question.refuse(wamp.ErrTimeout, fmt.Sprintf("no answer within %v; the call goes on", timeout), wamp.Dict{"transaction": t.shown.ID, "state": d["state"]})
+			w.refuse(wamp.ErrTimeout, fmt.Sprintf("no answer within %v; the call goes on", timeout), wamp.Dict{"transaction": d["transaction"], "state": d["state"]})
 		})
 	})
 }
@@ -68,22 +94,24 @@ func (w *waiter) limit(c *Coordinator, t *tx, timeout time.Duration) {
 // dismiss answers w with an error that changes nothing.
 func (c *Coordinator) dismiss(w *waiter, why wamp.URI, text string) {
 	w.end()
-	c.mu.Later(func() { w.question.refuse(why, text, nil) })
+	c.mu.Later(func() { w.refuse(why, text, nil) })
+}
+
+// dismissAll answers all who wait for t, because there is nothing to wait for.
+func (c *Coordinator) dismissAll(t *tx, text string) {
+	for _, w := range t.waiters {
+		w.end()
+		c.mu.Later(func() { w.refuse(wamp.ErrUnavailable, text, wamp.Dict{"transaction": t.state.ID}) })
+	}
+	t.waiters = nil
 }
 
 func (w *waiter) end() {
 	w.answered = true
+	delete(w.agent.waiting, w.Invocation)
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-}
-
-// refuse answers a waiter whose transaction is none.
-func (w *waiter) refuse(why wamp.URI, text string, more wamp.Dict) {
-	if w.timer != nil {
-		w.timer.Stop()
-	}
-	w.question.refuse(why, text, more)
 }
 
 // answerWaiters answers those who need not wait any more. Nothing is told that
@@ -118,7 +146,7 @@ func (c *Coordinator) answer(t *tx, w *waiter) {
 		told(func() { w.yield(d) })
 	case w.kind == waitCommit && decided, w.kind == waitRollback && over:
 		more := wamp.Dict{"transaction": s.ID, "state": string(s.State), "reason": s.Reason}
-		told(func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, more) })
+		told(func() { w.refuse(wamp.ErrTransactionEnded, endedText, more) })
 	case w.kind == waitRun && over, w.kind == waitBranch && w.branchOver(s, decided, over):
 		w.end()
 		c.recall(t, w)
@@ -169,11 +197,11 @@ func (c *Coordinator) recall(t *tx, w *waiter) {
 		})
 		if err != nil {
 			c.log.Warn("what a transaction came to cannot be read", "transaction", t.shown.ID, "err", err)
-			w.question.refuse(wamp.ErrUnavailable, "the result cannot be read now", wamp.Dict{"transaction": t.shown.ID})
+			w.refuse(wamp.ErrUnavailable, "the result cannot be read now", wamp.Dict{"transaction": t.shown.ID})
 			return
 		}
 		if old.state.state == "" { // its time was over while this was under way
-			w.question.refuse(wamp.ErrNoSuchTransaction, "no such transaction", nil)
+			w.refuse(wamp.ErrNoSuchTransaction, "no such transaction", nil)
 			return
 		}
 		w.outcome(&old.state, old.state.state)()
@@ -188,7 +216,7 @@ func (w *waiter) outcome(s *state, now State) func() {
 		return w.rolledBack(s, more)
 	case now == Forced || w.kind == waitBranch && w.branch == 0:
 		more["reason"] = s.reason
-		return func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, more) }
+		return func() { w.refuse(wamp.ErrTransactionEnded, endedText, more) }
 	case w.kind == waitBranch:
 		p := s.branches[w.branch-1].result.wamp()
 		return func() { w.agent.yield(w.Invocation, p, wamp.Dict{"transaction": s.ID, "branch": int64(w.branch)}) }
@@ -199,7 +227,7 @@ func (w *waiter) outcome(s *state, now State) func() {
 	p, err := results(s, now)
 	if err != nil {
 		return func() {
-			w.question.refuse(wamp.ErrInvalidArgument, "the results cannot be told together: "+err.Error(), more)
+			w.refuse(wamp.ErrInvalidArgument, "the results cannot be told together: "+err.Error(), more)
 		}
 	}
 	return func() { w.agent.yield(w.Invocation, p, nil) }
@@ -214,11 +242,11 @@ func (w *waiter) rolledBack(s *state, more wamp.Dict) func() {
 	}
 	if s.reason == reasonTimeout && (w.kind == waitRun || w.branch > 0) {
 		return func() {
-			w.question.refuse(wamp.ErrTimeout, "the transaction was not decided in time, and was rolled back", more)
+			w.refuse(wamp.ErrTimeout, "the transaction was not decided in time, and was rolled back", more)
 		}
 	}
 	more["reason"] = s.reason
-	return func() { w.question.refuse(wamp.ErrTransactionEnded, endedText, more) }
+	return func() { w.refuse(wamp.ErrTransactionEnded, endedText, more) }
 }
 
 // refusedBy returns what tells w of the callee that refused, nil if none did or
