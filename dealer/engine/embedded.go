@@ -98,12 +98,9 @@ func startEmbedded(dir string, log *slog.Logger) (*embedded, error) {
 // damaged says what to do about a store that cannot be read. The error is
 // [ErrDamaged].
 func damaged(dir string, err error) error {
-	if !errors.Is(err, ErrDamaged) {
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return fmt.Errorf("the store in %s cannot be read: %w\n"+
+	return fmt.Errorf("the store in %s cannot be read: %w: %w\n"+
 		"  Calls that were accepted may be in it, so nothing was changed. Put a backup in its place, or, to go on\n"+
-		"  without them, move the directory away and start again; an empty one will be made", dir, err)
+		"  without them, move the directory away and start again; an empty one will be made", dir, ErrDamaged, err)
 }
 
 // complete checks that the server has every stream that is on the disk, and

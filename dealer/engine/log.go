@@ -180,7 +180,7 @@ func (s *stream) incomplete(kept, found uint64) error {
 	if len(s.engine.config.URLs) > 0 {
 		where = redact(s.engine.config.URLs)
 	}
-	return damaged(where, fmt.Errorf("%w: log %s has %d entries, of which %d can be read", ErrDamaged, s.config.Name, kept, found))
+	return damaged(where, fmt.Errorf("log %s has %d entries, of which %d can be read", s.config.Name, kept, found))
 }
 
 // subject returns the subject of a key, which may be any string.
