@@ -62,7 +62,7 @@ func blockNumber(path string) int {
 func checkBlock(data []byte, last bool) (at int, ok bool) {
 	for at < len(data) {
 		rest := data[at:]
-		if last && (len(rest) < recordHeader || len(bytes.Trim(rest, "\x00")) == 0) {
+		if last && (len(rest) < recordHeader || len(bytes.TrimLeft(rest, "\x00")) == 0) {
 			return 0, true
 		}
 		if len(rest) < recordHeader {
