@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,20 +12,11 @@ import (
 // administer asks the admin listener and returns status and body.
 func (g *gateway) administer(t *testing.T, method, path string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(soon(t), method, "http://"+g.admin+"/admin"+path, nil)
+	a, err := fetch(soon(t), "h1", method, "http://"+g.admin+"/admin"+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	return a.status, a.body
 }
 
 // TestAdminKillsCalls kills a call over HTTP and one over WAMP: the callers are
@@ -37,22 +27,7 @@ func TestAdminKillsCalls(t *testing.T) {
 	ctx := soon(t)
 	callee, caller := join(ctx, t, g), join(ctx, t, g)
 	callee.register(ctx, t, 1, "com.example.slow")
-	answered := make(chan string, 1)
-	go func() {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+g.addr+"/call/com.example.slow", nil)
-		if err != nil {
-			answered <- err.Error()
-			return
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			answered <- err.Error()
-			return
-		}
-		defer func() { _ = resp.Body.Close() }()
-		body, _ := io.ReadAll(resp.Body)
-		answered <- resp.Status + " " + string(body)
-	}()
+	answered := g.answering(ctx, http.MethodPost, "/call/com.example.slow", "[]")
 	_, at := callee.wantAfter(ctx, t, 0, 68)
 	caller.send(ctx, t, `[48,1,{},"com.example.slow"]`)
 	callee.wantAfter(ctx, t, at, 68)
@@ -74,9 +49,9 @@ func TestAdminKillsCalls(t *testing.T) {
 			t.Errorf("kill %s again: %d", c.ID, status)
 		}
 	}
-	if got := <-answered; !strings.HasPrefix(got, "409 ") || !strings.Contains(got, `"detail":"an administrator killed the call"`) ||
-		!strings.Contains(got, `"kwargs":{"killed_by":"admin"},"source":"dealer","retry":"unknown"`) {
-		t.Errorf("the caller over HTTP got %s", got)
+	if got := <-answered; got.status != http.StatusConflict || !strings.Contains(got.body, `"detail":"an administrator killed the call"`) ||
+		!strings.Contains(got.body, `"kwargs":{"killed_by":"admin"},"source":"dealer","retry":"unknown"`) {
+		t.Errorf("the caller over HTTP got %d %s", got.status, got.body)
 	}
 	m := caller.want(ctx, t, 8)
 	if text := fmt.Sprint(m); !strings.Contains(text, "wamp.error.canceled") || strings.Count(text, "killed_by:admin") != 2 {
@@ -90,21 +65,7 @@ func TestAdminKillsCalls(t *testing.T) {
 func TestAdminRevokesPullCallee(t *testing.T) {
 	t.Parallel()
 	g := start(t)
-	req, err := http.NewRequestWithContext(soon(t), http.MethodPost, "http://"+g.addr+"/registrations", strings.NewReader(`{"procedure":"my.pull"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "text/event-stream")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	lines := bufio.NewScanner(resp.Body)
-	if !lines.Scan() || lines.Text() != "event: registration" {
-		t.Fatalf("the stream begins with %q", lines.Text())
-	}
+	s := g.pull(soon(t), t, `{"procedure":"my.pull"}`)
 	_, body := g.administer(t, http.MethodGet, "/registrations?limit=1000")
 	var list struct {
 		Registrations []struct {
@@ -119,11 +80,8 @@ func TestAdminRevokesPullCallee(t *testing.T) {
 	if status, body := g.administer(t, http.MethodDelete, fmt.Sprintf("/registrations/%d", last.ID)); last.URI != "my.pull" || status != http.StatusNoContent {
 		t.Fatalf("revoke %+v: %d %s", last, status, body)
 	}
-	var rest []string
-	for lines.Scan() {
-		rest = append(rest, lines.Text())
-	}
-	if text := strings.Join(rest, "\n"); !strings.Contains(text, "event: unregistered") {
-		t.Errorf("the stream ended with %q", text)
+	s.next(t, "unregistered")
+	if _, err := io.Copy(io.Discard, s.resp.Body); err != nil {
+		t.Errorf("the stream did not end: %v", err)
 	}
 }
