@@ -20,6 +20,14 @@ func mustCall(ctx context.Context, t *testing.T, p *wampPeer, options map[string
 	return a
 }
 
+// with adds pairs of a name and a value to a dictionary, and returns it.
+func with(dict map[string]any, pairs ...any) map[string]any {
+	for i := 0; i < len(pairs); i += 2 {
+		dict[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return dict
+}
+
 // echo serves a procedure that answers with its arguments, and reports them.
 func echo(seen chan<- invocation) func(invocation) ([]any, bool) {
 	return func(i invocation) ([]any, bool) {
@@ -38,13 +46,7 @@ func TestPersistentCall(t *testing.T) {
 	if err := callee.register(ctx, nil, "test.echo"); err != nil {
 		t.Fatal(err)
 	}
-	persistent := func(more ...any) map[string]any {
-		o := map[string]any{"trust_level": "persistent"}
-		for i := 0; i < len(more); i += 2 {
-			o[fmt.Sprint(more[i])] = more[i+1]
-		}
-		return o
-	}
+	persistent := func(more ...any) map[string]any { return with(map[string]any{"trust_level": "persistent"}, more...) }
 	if a := mustCall(ctx, t, caller, persistent(), "test.echo", 1.0); a.uri != "" || a.text() != "1" || a.details["call_id"] == nil {
 		t.Fatalf("a call that waits: %+v", a)
 	}

@@ -17,9 +17,7 @@ func TestTransactionWithoutUndo(t *testing.T) {
 	if err := slow.register(ctx, map[string]any{"transaction": map[string]any{"compensate": "test.undo"}}, "test.pay"); err != nil {
 		t.Fatal(err)
 	}
-	if a, err := p.call(ctx, nil, "wampgate.tx.begin", nil, map[string]any{"id": "w", "timeout": 2000}); err != nil || state(a) != "active" {
-		t.Fatal(a, err)
-	}
+	begin(ctx, t, p, "w", "timeout", 2000)
 	go func() { _, _ = p.call(ctx, map[string]any{"transaction": "w"}, "test.pay", []any{"1"}, nil) }()
 	<-arrived
 	g.restart(t)

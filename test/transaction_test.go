@@ -60,6 +60,14 @@ func (l *bookkeeper) join(ctx context.Context, t *testing.T, g *durableGateway) 
 
 func state(a wampAnswer) any { return element[map[string]any](a.args, 0)["state"] }
 
+// begin begins a transaction; more are pairs of the name and value of arguments.
+func begin(ctx context.Context, t *testing.T, p *wampPeer, id string, more ...any) {
+	t.Helper()
+	if a, err := p.call(ctx, nil, "wampgate.tx.begin", nil, with(map[string]any{"id": id}, more...)); err != nil || state(a) != "active" {
+		t.Fatalf("begin %s: %+v, %v", id, a, err)
+	}
+}
+
 func run(ctx context.Context, t *testing.T, p *wampPeer, more map[string]any, calls ...string) wampAnswer {
 	t.Helper()
 	list := []any{}
@@ -136,29 +144,13 @@ func TestTransactionInteractive(t *testing.T) {
 	l := &bookkeeper{refuse: "no", hangUp: "die"}
 	callee := l.join(ctx, t, g)
 	p := g.join(t, nil)
-	begin := func(id string, more ...any) {
-		t.Helper()
-		kwargs := map[string]any{"id": id}
-		for i := 0; i < len(more); i += 2 {
-			kwargs[fmt.Sprint(more[i])] = more[i+1]
-		}
-		if a, err := p.call(ctx, nil, "wampgate.tx.begin", nil, kwargs); err != nil || state(a) != "active" {
-			t.Fatalf("begin %s: %+v, %v", id, a, err)
-		}
-	}
-	in := func(id string, more ...any) map[string]any {
-		o := map[string]any{"_transaction": id}
-		for i := 0; i < len(more); i += 2 {
-			o[fmt.Sprint(more[i])] = more[i+1]
-		}
-		return o
-	}
+	in := func(id string, more ...any) map[string]any { return with(map[string]any{"_transaction": id}, more...) }
 	for _, wrong := range []map[string]any{{"timeout": "soon"}, {"timeout": 1.5}, {"timeout": 1 << 60}, {"timeout": 0}, {"id": 7}, {"mode": "xa"}} {
 		if a, err := p.call(ctx, nil, "wampgate.tx.begin", nil, wrong); err != nil || a.uri != "wamp.error.invalid_argument" {
 			t.Errorf("begin %v: %+v, %v", wrong, a, err)
 		}
 	}
-	begin("a")
+	begin(ctx, t, p, "a")
 	if a := mustCall(ctx, t, p, in("a", "call_id", "x"), "test.pay", "1"); a.text() != "1" || a.details["branch"] != 1.0 {
 		t.Errorf("a branch: %+v", a)
 	}
@@ -186,7 +178,7 @@ func TestTransactionInteractive(t *testing.T) {
 	if a := mustCall(ctx, t, p, in("none"), "test.pay", "late"); a.uri != "wampgate.error.no_such_transaction" {
 		t.Errorf("a branch of nothing: %+v", a)
 	}
-	begin("b")
+	begin(ctx, t, p, "b")
 	mustCall(ctx, t, p, in("b"), "test.pay", "3")
 	mustCall(ctx, t, p, in("b"), "test.reserve", "4")
 	if a := mustCall(ctx, t, p, nil, "wampgate.tx.rollback", "b"); state(a) != "aborted" {
@@ -195,12 +187,12 @@ func TestTransactionInteractive(t *testing.T) {
 	if a := mustCall(ctx, t, p, nil, "wampgate.tx.commit", "b"); a.uri != "wampgate.error.transaction_ended" || a.kwargs["state"] != "aborted" {
 		t.Errorf("commit after rollback: %+v", a)
 	}
-	begin("c", "timeout", 500)
+	begin(ctx, t, p, "c", "timeout", 500)
 	mustCall(ctx, t, p, in("c"), "test.pay", "5")
 	if a := mustCall(ctx, t, p, nil, "wampgate.tx.wait", "c"); state(a) != "aborted" {
 		t.Errorf("timeout: %+v", a)
 	}
-	begin("d")
+	begin(ctx, t, p, "d")
 	mustCall(ctx, t, p, in("d"), "test.pay", "6")
 	if a := mustCall(ctx, t, p, in("d"), "test.pay", "no"); a.uri != "com.example.refused" {
 		t.Errorf("refused: %+v", a)
@@ -217,7 +209,7 @@ func TestTransactionInteractive(t *testing.T) {
 	}
 
 	// A callee that dies gets its branch again.
-	begin("e")
+	begin(ctx, t, p, "e")
 	answers := make(chan wampAnswer, 1)
 	go func() {
 		a, _ := p.call(ctx, in("e"), "test.pay", []any{"die"}, nil)
@@ -240,9 +232,7 @@ func TestTransactionRestart(t *testing.T) {
 	l := &bookkeeper{}
 	l.join(ctx, t, g)
 	p := g.join(t, nil)
-	if a, err := p.call(ctx, nil, "wampgate.tx.begin", nil, map[string]any{"id": "open", "timeout": 3000}); err != nil || state(a) != "active" {
-		t.Fatal(a, err)
-	}
+	begin(ctx, t, p, "open", "timeout", 3000)
 	mustCall(ctx, t, p, map[string]any{"transaction": "open"}, "test.pay", "1")
 	silent := g.join(t, func(invocation) ([]any, bool) { return nil, true })
 	if err := silent.register(ctx, map[string]any{"transaction": map[string]any{"compensate": "test.undo"}}, "test.last"); err != nil {
