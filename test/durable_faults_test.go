@@ -174,8 +174,6 @@ func TestDirectoryInUse(t *testing.T) {
 	g.accepted(ctx, t, "after")
 	g.restart(t)
 	for _, id := range []string{"before", "after"} {
-		if status, _, answer := g.ask(ctx, t, http.MethodGet, "/calls/"+id, ""); status != http.StatusOK {
-			t.Errorf("%s: %d %s", id, status, answer)
-		}
+		g.expect(ctx, t, http.MethodGet, "/calls/"+id, "", http.StatusOK, "")
 	}
 }

@@ -204,6 +204,14 @@ func (g *durableGateway) ask(ctx context.Context, t *testing.T, method, path, bo
 	return a.status, a.header.Get("Location"), strings.TrimSpace(a.body)
 }
 
+// expect makes a request and checks its answer.
+func (g *durableGateway) expect(ctx context.Context, t *testing.T, method, path, body string, status int, answer string, headers ...string) {
+	t.Helper()
+	if got, _, said := g.ask(ctx, t, method, path, body, headers...); got != status || !strings.Contains(said, answer) {
+		t.Errorf("%s %s: %d %s, want %d …%s…", method, path, got, said, status, answer)
+	}
+}
+
 // TestPersistentOverHTTP makes persistent calls with HTTP, and asks for them
 // after the gateway was killed.
 func TestPersistentOverHTTP(t *testing.T) {

@@ -49,23 +49,17 @@ func TestScheduledCalls(t *testing.T) {
 	if status, _, text := g.ask(ctx, t, "GET", soon+"/result", ""); status != http.StatusOK || text != `"soon"` {
 		t.Errorf("its result: %d %s", status, text)
 	}
-	if status, _, text := g.ask(ctx, t, "DELETE", far, ""); status != http.StatusAccepted {
-		t.Errorf("canceling: %d %s", status, text)
-	}
+	g.expect(ctx, t, "DELETE", far, "", http.StatusAccepted, "")
 	if is := state(far + "?wait=10s"); is.State != "canceled" {
 		t.Errorf("canceled: %+v", is)
 	}
-	if status, _, text := g.ask(ctx, t, "DELETE", far, ""); status != http.StatusNoContent {
-		t.Errorf("canceling what has ended: %d %s", status, text)
-	}
+	g.expect(ctx, t, "DELETE", far, "", http.StatusNoContent, "") // it has ended
 	for query, words := range map[string]string{
 		"delay=100000h":         "at most",
 		"delay=1h&expiry=1m":    "before it is due",
 		"not_before=2025-01-01": "such as 2026",
 	} {
-		if status, _, text := g.ask(ctx, t, "POST", "/call/test.later?trust=persistent&"+query, "[]"); status != http.StatusBadRequest || !strings.Contains(text, words) {
-			t.Errorf("%s: %d %s, want 400 with %s", query, status, text, words)
-		}
+		g.expect(ctx, t, "POST", "/call/test.later?trust=persistent&"+query, "[]", http.StatusBadRequest, words)
 	}
 	if status, _, text := g.ask(ctx, t, "POST", "/call/test.nobody?trust=persistent&expiry=200ms", "[]"); !strings.Contains(text, "wampgate.error.expired") {
 		t.Errorf("expired: %d %s", status, text)

@@ -64,14 +64,6 @@ func (g *durableGateway) begin(ctx context.Context, t *testing.T, body string) (
 	return at, begun.Transaction
 }
 
-// expect makes a request and checks its answer.
-func (g *durableGateway) expect(ctx context.Context, t *testing.T, method, path, body string, status int, answer string, headers ...string) {
-	t.Helper()
-	if got, _, said := g.ask(ctx, t, method, path, body, headers...); got != status || !strings.Contains(said, answer) {
-		t.Errorf("%s %s: %d %s, want %d …%s…", method, path, got, said, status, answer)
-	}
-}
-
 // TestTransactionsOverHTTP commits, rolls back, and lets time run out, and
 // looks at what the callee was asked.
 func TestTransactionsOverHTTP(t *testing.T) {
