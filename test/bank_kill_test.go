@@ -215,34 +215,6 @@ func (s *bankSiege) insist(ctx context.Context, c *persistentCaller, options map
 	}
 }
 
-// A persistentCaller calls over a session that it opens whenever it has none.
-type persistentCaller struct {
-	addr string
-	p    *wampPeer
-}
-
-func (c *persistentCaller) call(ctx context.Context, options map[string]any, procedure string, args []any, kwargs map[string]any) (wampAnswer, error) {
-	if c.p == nil {
-		p, err := joinDurable(ctx, c.addr, nil)
-		if err != nil {
-			return wampAnswer{}, err
-		}
-		c.p = p
-	}
-	a, err := c.p.call(ctx, options, procedure, args, kwargs)
-	if err != nil {
-		c.close()
-	}
-	return a, err
-}
-
-func (c *persistentCaller) close() {
-	if c.p != nil {
-		c.p.close()
-		c.p = nil
-	}
-}
-
 // A movement is what a bank did in one operation of a transaction.
 type movement struct {
 	bank, op                  string

@@ -71,12 +71,8 @@ func (s *siege) callee(ctx context.Context) {
 
 // caller makes calls, each until it is accepted for certain.
 func (s *siege) caller(ctx context.Context, name, key string) {
-	var p *wampPeer
-	defer func() {
-		if p != nil {
-			p.close()
-		}
-	}()
+	c := &persistentCaller{addr: s.g.addr}
+	defer c.close()
 	for n := 0; ; n++ {
 		select {
 		case <-s.stop:
@@ -87,31 +83,19 @@ func (s *siege) caller(ctx context.Context, name, key string) {
 		if key == "" && rand.IntN(200) == 0 {
 			id = "poison-" + id
 		}
+		options := map[string]any{"trust_level": "persistent", "call_id": id, "async": true}
+		if key != "" {
+			options["rkey"] = key
+		}
 		for {
-			if p == nil {
-				var err error
-				if p, err = joinDurable(ctx, s.g.addr, nil); err != nil {
-					p = nil
-					if ctx.Err() != nil {
-						return
-					}
-					pauseFor(5 * time.Millisecond)
-					continue
-				}
-			}
-			options := map[string]any{"trust_level": "persistent", "call_id": id, "async": true}
-			if key != "" {
-				options["rkey"] = key
-			}
-			a, err := p.call(ctx, options, "test.work", []any{id, key, n}, nil)
+			a, err := c.call(ctx, options, "test.work", []any{id, key, n}, nil)
 			if err == nil && a.uri == "" {
 				break
 			}
-			if err != nil {
-				p.close()
-				p = nil
+			if ctx.Err() != nil {
+				return
 			}
-			pauseFor(2 * time.Millisecond)
+			pauseFor(5 * time.Millisecond)
 		}
 		s.mu.Lock()
 		s.accepted[id] = true

@@ -210,6 +210,34 @@ func (p *wampPeer) register(ctx context.Context, options map[string]any, procedu
 	return err
 }
 
+// A persistentCaller calls over a session that it opens whenever it has none.
+type persistentCaller struct {
+	addr string
+	p    *wampPeer
+}
+
+func (c *persistentCaller) call(ctx context.Context, options map[string]any, procedure string, args []any, kwargs map[string]any) (wampAnswer, error) {
+	if c.p == nil {
+		p, err := joinDurable(ctx, c.addr, nil)
+		if err != nil {
+			return wampAnswer{}, err
+		}
+		c.p = p
+	}
+	a, err := c.p.call(ctx, options, procedure, args, kwargs)
+	if err != nil {
+		c.close()
+	}
+	return a, err
+}
+
+func (c *persistentCaller) close() {
+	if c.p != nil {
+		c.p.close()
+		c.p = nil
+	}
+}
+
 // A durableGateway is a gateway with a data directory that can be killed and
 // started again under the same address.
 type durableGateway struct {
