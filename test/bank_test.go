@@ -21,33 +21,13 @@ func bankCommands(t *testing.T) map[string][]string {
 	t.Helper()
 	const leftOut = "the bank example"
 	return map[string][]string{
-		"go":         {bankBinary(t)},
+		"go":         {built(t, "bank", buildBank)},
 		"javascript": {tool(t, "node", leftOut), filepath.Join(exampleFolder(t, leftOut), "bank", "bank.js")},
 	}
 }
 
 // buildBank makes the binary of the bank once, for the first test that needs it.
-var buildBank = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(scratch, "bank")
-	cmd := exec.Command("go", "build", "-o", path, "./bank")
-	cmd.Dir = "examples"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func bankBinary(t *testing.T) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("left out with -short: what needs the built bank")
-	}
-	path, err := buildBank()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
+var buildBank = sync.OnceValues(func() (string, error) { return goBuild("examples", "./bank") })
 
 // crashed is the exit code of a bank that ends itself (its flag crash).
 const crashed = 3

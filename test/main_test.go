@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -51,23 +52,34 @@ func TestMain(m *testing.M) {
 
 // build makes the binary once, for the first test that needs it.
 var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(scratch, "wampgate")
-	args := []string{"build", "-o", path}
 	if raced {
-		args = append(args, "-race")
+		return goBuild("..", "./cmd/wampgate", "-race")
 	}
-	out, err := exec.Command("go", append(args, "../cmd/wampgate")...).CombinedOutput()
-	if err != nil {
+	return goBuild("..", "./cmd/wampgate")
+})
+
+// goBuild builds a package of the module in dir into scratch.
+func goBuild(dir, pkg string, flags ...string) (string, error) {
+	path := filepath.Join(scratch, filepath.Base(pkg))
+	cmd := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{pkg})...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 // binary returns the path of the built wampgate.
 func binary(t *testing.T) string {
 	t.Helper()
+	return built(t, "binary", build)
+}
+
+// built returns the path of what build builds.
+func built(t *testing.T, what string, build func() (string, error)) string {
+	t.Helper()
 	if testing.Short() {
-		t.Skip("left out with -short: what needs the built binary")
+		t.Skip("left out with -short: what needs the built " + what)
 	}
 	path, err := build()
 	if err != nil {
