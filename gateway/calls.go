@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -57,14 +56,15 @@ func (g *Gateway) routeCalls(r chi.Router) {
 // resourceOf returns the call that the path of r names. The error is a problem.
 func (g *Gateway) resourceOf(w http.ResponseWriter, r *http.Request) (resource, error) {
 	who := recordOf(w).who
-	id := callID(r)
+	id, err := segment(r, callsPath+"/") // it may be a client's Idempotency-Key
+	if err != nil {
+		return nil, noSuchCall()
+	}
 	if k := g.kept.find(g.ownerOf(who), id); k != nil {
 		return k, nil
 	}
 	if g.cfg.Durable != nil {
-		if id, err := url.PathUnescape(id); err == nil { // it may be a client's Idempotency-Key
-			return durableCall{gateway: g, who: g.identity(who), id: id}, nil
-		}
+		return durableCall{gateway: g, who: g.identity(who), id: id}, nil
 	}
 	return nil, noSuchCall()
 }

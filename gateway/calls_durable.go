@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/wampgate/wampgate/dealer/wamp"
@@ -124,10 +123,4 @@ func durableError(err error) error {
 		return err
 	}
 	return unavailable("durable calls cannot be reached now").Because(err)
-}
-
-// callID returns the ID in a path below /calls.
-func callID(r *http.Request) string {
-	id, _, _ := strings.Cut(strings.TrimPrefix(routedPath(r), callsPath+"/"), "/")
-	return id
 }

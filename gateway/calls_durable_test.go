@@ -24,7 +24,7 @@ func (d *durable) List(context.Context, wamp.Identity, int) ([]gateway.CallStatu
 
 func (d *durable) Find(_ context.Context, _ wamp.Identity, id string) (gateway.CallStatus, error) {
 	switch id {
-	case "d_1":
+	case "d_1", "50%", "a/50%":
 		return d.status(), nil
 	case "d_down":
 		return gateway.CallStatus{}, io.ErrUnexpectedEOF
@@ -62,6 +62,9 @@ func TestDurableCalls(t *testing.T) {
 	}{
 		{gateway.CallRunning, "GET", "/calls", 200, `{"id":"d_1","procedure":"test.order","state":"running"`},
 		{gateway.CallRunning, "GET", "/calls/d_1", 200, `"created":"1970-01-01T00:00:01.000Z"`},
+		{gateway.CallRunning, "GET", "/calls/50%25", 200, `"state":"running"`},
+		{gateway.CallRunning, "GET", "/calls/a%2F50%25", 200, `"state":"running"`},
+		{gateway.CallDone, "GET", "/calls/a%2F50%25/result", 200, `"ok"`},
 		{gateway.CallRunning, "GET", "/calls/d_1?wait=1ms", 200, `"state":"running"`},
 		{gateway.CallRunning, "GET", "/calls/d_1/result", 409, "gateway.error.call_running"},
 		{gateway.CallDone, "GET", "/calls/d_1/result", 200, `"ok"`},

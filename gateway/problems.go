@@ -271,7 +271,7 @@ if no callee saw the call, <code>unknown</code> if one may have done the work, <
 func (g *Gateway) problems() handlerFunc {
 	page, policy := problemTemplate(), problemPolicy()
 	return func(w http.ResponseWriter, r *http.Request) error {
-		name, err := lastSegment(r, problemsPath)
+		name, err := segment(r, problemsPath)
 		uri := wamp.URI(name)
 		if err != nil || !uri.Valid() || strings.ContainsFunc(name, unicode.IsControl) {
 			return problem.New(http.StatusNotFound, uriNotFound, "no error has that name")

@@ -118,7 +118,7 @@ func (g *Gateway) procedures(w http.ResponseWriter, r *http.Request) error {
 // the URI goes to, or with the one of just this URI under the match policy that
 // is asked for.
 func (g *Gateway) procedure(w http.ResponseWriter, r *http.Request) error {
-	name, err := lastSegment(r, proceduresPath+"/")
+	name, err := segment(r, proceduresPath+"/")
 	if err != nil {
 		return invalidURI(name)
 	}

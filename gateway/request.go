@@ -168,7 +168,7 @@ const callPath = "/call/"
 
 // procedureOf returns the procedure that a path names. The error is a problem.
 func procedureOf(r *http.Request) (wamp.URI, error) {
-	name, err := lastSegment(r, callPath)
+	name, err := segment(r, callPath)
 	uri := wamp.URI(name)
 	if err != nil || !uri.Valid() || strings.ContainsFunc(name, unicode.IsControl) {
 		return "", invalidURI(name)
@@ -176,9 +176,9 @@ func procedureOf(r *http.Request) (wamp.URI, error) {
 	return uri, nil
 }
 
-// lastSegment returns what follows prefix in the path of r, decoded.
-func lastSegment(r *http.Request, prefix string) (string, error) {
-	name := strings.TrimPrefix(routedPath(r), prefix)
+// segment returns the segment that follows prefix in the path of r, decoded.
+func segment(r *http.Request, prefix string) (string, error) {
+	name, _, _ := strings.Cut(strings.TrimPrefix(routedPath(r), prefix), "/")
 	if r.URL.RawPath == "" {
 		return name, nil
 	}

@@ -223,13 +223,9 @@ func sendAnswer(w http.ResponseWriter, answer json.RawMessage, err error) error 
 // transactionPayload returns the arguments of a procedure whose first one is
 // the ID in the path of r.
 func transactionPayload(r *http.Request, kwargs wamp.Dict) (wamp.Payload, error) {
-	id, _, _ := strings.Cut(strings.TrimPrefix(routedPath(r), transactionsPath+"/"), "/")
-	if r.URL.RawPath != "" {
-		decoded, err := url.PathUnescape(id)
-		if err != nil {
-			return wamp.Payload{}, problem.New(http.StatusBadRequest, uriBadRequest, "the path is not well escaped")
-		}
-		id = decoded
+	id, err := segment(r, transactionsPath+"/")
+	if err != nil {
+		return wamp.Payload{}, problem.New(http.StatusBadRequest, uriBadRequest, "the path is not well escaped")
 	}
 	return wamp.NewPayload(wamp.JSON, []any{id}, kwargs)
 }
