@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -26,9 +25,6 @@ const (
 
 // callsPath is where the calls are that can be asked for.
 const callsPath = "/calls"
-
-// longPoll is the longest that GET /calls/{id} waits for the end of a call.
-const longPoll = time.Minute
 
 // A resource is a call under /calls, wherever it is kept. The errors of its
 // methods are problems.
@@ -101,12 +97,7 @@ func (g *Gateway) listCalls(w http.ResponseWriter, r *http.Request) error {
 
 // showCall answers GET /calls/{id}, at once or when the call has ended.
 func (g *Gateway) showCall(w http.ResponseWriter, r *http.Request) error {
-	prefer := parsePrefer(r.Header["Prefer"])
-	wait := prefer.wait
-	err := readQuery(r.URL.RawQuery, []string{"wait"}, func(_, value string) (err error) {
-		wait, err = parseDuration(value)
-		return err
-	})
+	prefer, err := readWait(r)
 	if err != nil {
 		return err
 	}
@@ -114,20 +105,19 @@ func (g *Gateway) showCall(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	wait = min(wait, longPoll)
-	if wait <= 0 {
+	if prefer.wait <= 0 {
 		return showStatus(w)(at.look(r.Context()))
 	}
 	ctx, unwatch := present(r)
 	defer unwatch()
-	waiting, enough := context.WithTimeout(ctx, wait)
+	waiting, enough := context.WithTimeout(ctx, prefer.wait)
 	defer enough()
 	s, err := at.await(waiting) //nolint:contextcheck // it is the request's
 	if ctx.Err() != nil {
 		return causeOf(ctx) //nolint:contextcheck // it is the request's
 	}
 	if prefer.waits {
-		preferences{waits: true, wait: wait}.applied(w.Header())
+		prefer.applied(w.Header())
 	}
 	return showStatus(w)(s, err)
 }

@@ -41,6 +41,24 @@ func parsePrefer(fields []string) (p preferences) {
 	return p
 }
 
+// longPoll is the longest that an answer waits for the end of a call, or of a
+// transaction.
+const longPoll = time.Minute
+
+// readWait reads for how long a GET waits for the end of what it asks for: the
+// option wait, else the Prefer header; nothing else is preferred. The error is
+// a problem.
+func readWait(r *http.Request) (p preferences, err error) {
+	p = parsePrefer(r.Header["Prefer"])
+	p.async = false
+	err = readQuery(r.URL.RawQuery, []string{"wait"}, func(_, value string) (err error) {
+		p.wait, err = parseDuration(value)
+		return err
+	})
+	p.wait = min(p.wait, longPoll)
+	return p, err
+}
+
 // cutUnquoted cuts s at the first separator that is in no quoted string.
 func cutUnquoted(s string, separator byte) (before, after string) {
 	quoted := false

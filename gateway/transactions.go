@@ -166,23 +166,18 @@ func (g *Gateway) listTransactions(w http.ResponseWriter, r *http.Request) error
 // showTransaction answers GET /transactions/{id}, at once or when the
 // transaction has ended.
 func (g *Gateway) showTransaction(w http.ResponseWriter, r *http.Request) error {
-	prefer := parsePrefer(r.Header["Prefer"])
-	wait := prefer.wait
-	err := readQuery(r.URL.RawQuery, []string{"wait"}, func(_, value string) (err error) {
-		wait, err = parseDuration(value)
-		return err
-	})
+	prefer, err := readWait(r)
 	if err != nil {
 		return err
 	}
-	if wait = min(wait, longPoll); wait > 0 {
-		p, err := transactionPayload(r, wamp.Dict{"timeout": wait.Milliseconds()})
+	if prefer.wait > 0 {
+		p, err := transactionPayload(r, wamp.Dict{"timeout": prefer.wait.Milliseconds()})
 		if err != nil {
 			return err
 		}
-		answer, err := g.askCoordinator(w, r, "wait", wait+transactionMargin, p)
+		answer, err := g.askCoordinator(w, r, "wait", prefer.wait+transactionMargin, p)
 		if prefer.waits {
-			preferences{waits: true, wait: wait}.applied(w.Header())
+			prefer.applied(w.Header())
 		}
 		if p, ok := errors.AsType[*problem.Problem](err); !ok || p.URI != wamp.ErrTimeout {
 			return sendAnswer(w, answer, err)
