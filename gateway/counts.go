@@ -182,15 +182,11 @@ func (c *counts) request(r *http.Request, rec *record, took time.Duration) {
 	if rec.events > 0 {
 		t.events.Add(uint64(rec.events))
 	}
-	if rec.id != "" {
-		c.call(rec)
-	} else if rec.err != nil {
-		c.refusal(rec.err)
-	}
+	c.call(rec)
 }
 
-// call counts a call that is over, or was refused, whether it had a request for
-// itself or not.
+// call counts a call that is over, or what was refused, whether it had a request
+// for itself or not.
 func (c *counts) call(rec *record) {
 	t := rec.tally
 	if t == nil {
@@ -205,12 +201,7 @@ func (c *counts) call(rec *record) {
 	if rec.killed && clientGone(rec.err) {
 		c.disconnects.add(string(rec.outcome))
 	}
-	c.refusal(rec.err)
-}
-
-// refusal counts what a limit was in the way of.
-func (c *counts) refusal(err error) {
-	if limit, ok := errors.AsType[limitError](err); ok {
+	if limit, ok := errors.AsType[limitError](rec.err); ok {
 		c.refused.add(string(limit))
 	}
 }
