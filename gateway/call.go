@@ -325,8 +325,9 @@ func (c *call) put(e event) {
 		c.gateway.counts.overflows.Add(1)
 		c.stop(errSlowConsumer)
 	}
-	if c.inbox.latest {
-		c.gateway.counts.eventsDropped.Add(uint64(c.inbox.skipped())) //nolint:gosec // it counts up from 0
+	if n := c.inbox.skipped; n > 0 {
+		c.gateway.counts.eventsDropped.Add(uint64(n))
+		c.inbox.skipped = 0
 	}
 }
 

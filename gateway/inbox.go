@@ -51,7 +51,6 @@ type inbox struct {
 	filling  batch
 	events   int           // queued and not yet polled
 	bytes    int           // of those
-	dropped  int           // events, to have the latest
 	err      error         // why nothing more is taken, other than a final event
 	closed   bool          // a final event was taken
 	held     bool          // poll says nothing: a CANCEL is on its way
@@ -62,6 +61,7 @@ type inbox struct {
 
 	reading batch // owned by the consumer
 	at      int   // owned by the consumer
+	skipped int   // events, to have the latest; owned by the producer
 }
 
 // A batch is a run of events and the bytes of their payloads.
@@ -115,7 +115,7 @@ func (b *inbox) put(e event) bool {
 // skip forgets the events that the consumer has not begun with, none of which
 // is final. The caller holds b.mu.
 func (b *inbox) skip() {
-	b.dropped += len(b.filling.events)
+	b.skipped += len(b.filling.events)
 	b.events -= len(b.filling.events)
 	b.bytes -= len(b.filling.data)
 	b.filling.reset()
@@ -149,16 +149,6 @@ func (b *inbox) fail(err error) {
 		b.relieve()
 		signal(b.ready)
 	}
-}
-
-// skipped returns how many events were dropped to have the latest, since it was
-// called last.
-func (b *inbox) skipped() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := b.dropped
-	b.dropped = 0
-	return n
 }
 
 // lost reports whether the inbox has ended other than by a final event.
