@@ -3,7 +3,6 @@ package generate
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -276,12 +275,10 @@ func (w *writer) responses(d *described, cached bool) object {
 }
 
 // keepsCalls reports whether calls can be asked for.
-func (w *writer) keepsCalls() bool { return slices.Contains(w.Routes("/calls/{id}"), http.MethodGet) }
+func (w *writer) keepsCalls() bool { return member(w.paths, "/calls/{id}")["get"] != nil }
 
 // transactions reports whether calls can be part of a transaction.
-func (w *writer) transactions() bool {
-	return slices.Contains(w.Routes("/transactions"), http.MethodPost)
-}
+func (w *writer) transactions() bool { return member(w.paths, "/transactions")["post"] != nil }
 
 func problemContent() object {
 	return object{"application/problem+json": object{"schema": ref("schemas", "Problem")}}
