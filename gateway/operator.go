@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -36,11 +39,7 @@ func (g *Gateway) CallOf(id string) (CallKey, bool) {
 func (ps *principals) all() []*principal {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	all := make([]*principal, 0, len(ps.open))
-	for _, p := range ps.open {
-		all = append(all, p)
-	}
-	return all
+	return slices.Collect(maps.Values(ps.open))
 }
 
 // request returns the request of the call with an ID.
