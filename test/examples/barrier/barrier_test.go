@@ -18,14 +18,14 @@ import (
 	"github.com/wampgate/wampgate/test/examples/barrier"
 )
 
-// databases opens a database of the test's own, by kind.
+// databases opens a database of the test's own, by kind, with its tables made.
 func databases() map[string]func(*testing.T) *sql.DB {
 	return map[string]func(*testing.T) *sql.DB{"sqlite": openSQLite, "postgres": openPostgres}
 }
 
 func openSQLite(t *testing.T) *sql.DB {
 	t.Helper()
-	return open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_txlock=immediate&_pragma=busy_timeout(20000)")
+	return prepare(t, open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_txlock=immediate&_pragma=busy_timeout(20000)"))
 }
 
 // openPostgres makes a schema in the database whose URL is the variable
@@ -44,7 +44,7 @@ func openPostgres(t *testing.T) *sql.DB {
 	if strings.Contains(url, "?") {
 		separator = "&"
 	}
-	return open(t, "pgx", url+separator+"search_path="+schema)
+	return prepare(t, open(t, "pgx", url+separator+"search_path="+schema))
 }
 
 func open(t *testing.T, driver, name string) *sql.DB {
@@ -65,11 +65,12 @@ func mustExec(t *testing.T, db *sql.DB, statement string) {
 }
 
 // prepare makes the tables: that of the barrier twice, as it may be.
-func prepare(t *testing.T, db *sql.DB) {
+func prepare(t *testing.T, db *sql.DB) *sql.DB {
 	t.Helper()
 	mustExec(t, db, barrier.Schema)
 	mustExec(t, db, barrier.Schema)
 	mustExec(t, db, "create table effect (transaction_id text, branch integer, op text)")
+	return db
 }
 
 // effect leaves a row, in the transaction.
@@ -142,7 +143,6 @@ func TestSequences(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := open(t)
-			prepare(t, db)
 			for name, sequence := range sequences() {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
@@ -187,7 +187,6 @@ func TestApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := open(t)
-			prepare(t, db)
 			for _, b := range []barrier.Branch{
 				{Transaction: "a", Branch: 1, Op: "action"}, {Transaction: "a", Branch: 2, Op: "action"}, {Transaction: "b", Branch: 1, Op: "action"},
 			} {
@@ -235,7 +234,6 @@ func TestConcurrentDuplicates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := open(t)
-			prepare(t, db)
 			for round := range 10 {
 				for _, ops := range [][2]string{{"action", "compensate"}, {"try", "cancel"}, {"try", "confirm"}} {
 					id := fmt.Sprint(ops, round)
@@ -262,7 +260,6 @@ func TestConcurrentActionAndCompensation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := open(t)
-			prepare(t, db)
 			for round := range 30 {
 				id := fmt.Sprint(round)
 				count := many(t, db, id, "action", "compensate", "action", "compensate")
@@ -286,7 +283,6 @@ func TestFailureWhileAnotherWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := open(t)
-			prepare(t, db)
 			b := barrier.Branch{Transaction: "a", Branch: 1, Op: "action"}
 			second := make(chan string, 1)
 			first := verdict(barrier.Do(t.Context(), db, b, func(tx *sql.Tx) error {
@@ -311,7 +307,6 @@ func TestHiddenFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := open(t)
-			prepare(t, db)
 			b := barrier.Branch{Transaction: "a", Branch: 1, Op: "action"}
 			_, err := barrier.Do(t.Context(), db, b, func(tx *sql.Tx) error {
 				if err := effect(t.Context(), b)(tx); err != nil {
