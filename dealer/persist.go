@@ -60,7 +60,7 @@ func (d *Dealer) checkPersist(s *session, m *wamp.Call) refusal {
 		return refusal{wamp.ErrOptionNotAllowed, "trust_level persistent is not available"}
 	case !uri.Valid():
 		return refusal{wamp.ErrInvalidURI, "not a valid URI: " + quote(uri)}
-	case uri.Reserved() || uri == describeURI || keptURI(uri):
+	case !callableLater(uri):
 		return refusal{wamp.ErrOptionNotAllowed, "calls of " + quote(uri) + " are not kept"}
 	case m.Options.Progress:
 		return refusal{wamp.ErrFeatureNotSupported, "a persistent call cannot be a progressive one"}
