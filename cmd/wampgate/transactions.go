@@ -13,7 +13,7 @@ func newCoordinator(s *settings, place *storage, log *slog.Logger) *transaction.
 		return nil
 	}
 	return transaction.New(transaction.Config{
-		Open: place.open, Log: log, Timeout: s.TransactionTimeout, MaxOpen: s.TransactionMax,
+		Open: place.open, Holds: place.holds, Log: log, Timeout: s.TransactionTimeout, MaxOpen: s.TransactionMax,
 		Retention: s.TransactionRetention, StuckAfter: s.TransactionStuckAfter,
 		ShareAnonymous: s.access == nil, // in dev
 	})

@@ -50,6 +50,15 @@ func (o *Opening) Open(ctx, life context.Context, open func(context.Context) err
 	return err
 }
 
+// Look is Open for who only asks for what is kept: as long as holds says that
+// there is nothing, it opens nothing and returns nil.
+func (o *Opening) Look(ctx, life context.Context, holds func() bool, open func(context.Context) error) error {
+	if done, failed := o.State(); !done && failed == nil && life.Err() == nil && !holds() {
+		return nil
+	}
+	return o.Open(ctx, life, open)
+}
+
 // State reports whether it is open, or why it could not be opened last.
 func (o *Opening) State() (done bool, failed error) {
 	o.mu.Lock()

@@ -196,10 +196,7 @@ func (s *Store) Start(ctx context.Context) error { return s.opening.Open(ctx, s.
 
 // look is Start for who only asks for calls.
 func (s *Store) look(ctx context.Context) error {
-	if open, failed := s.opening.State(); !open && failed == nil && s.ctx.Err() == nil && !s.config.Holds() {
-		return nil
-	}
-	return s.Start(ctx)
+	return s.opening.Look(ctx, s.ctx, s.config.Holds, s.open)
 }
 
 func (s *Store) open(ctx context.Context) error {

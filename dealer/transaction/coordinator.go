@@ -46,6 +46,10 @@ type Config struct {
 	// Open returns the engine, which stays its owner's. It is called when the
 	// first transaction comes, or by [Coordinator.Start].
 	Open func(context.Context) (*engine.Engine, error)
+	// Holds reports whether there may be transactions in the engine that is not
+	// open yet. As long as there are none, who asks for transactions has nothing
+	// opened. Default: there may be.
+	Holds func() bool
 	// Log takes what operators should know; default: nothing is logged.
 	Log *slog.Logger
 	// Timeout is how long a transaction may take to be decided that does not
@@ -105,6 +109,9 @@ type source interface {
 func New(c Config) *Coordinator {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Holds == nil {
+		c.Holds = func() bool { return true }
 	}
 	if c.Timeout <= 0 || c.Timeout > maxTimeout {
 		c.Timeout = DefaultTimeout

@@ -8,8 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wampgate/wampgate/dealer"
 	"github.com/wampgate/wampgate/dealer/custody"
 	"github.com/wampgate/wampgate/dealer/engine"
+	"github.com/wampgate/wampgate/dealer/router"
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
@@ -277,5 +279,34 @@ func TestCallerLeaves(t *testing.T) {
 		sleep(time.Minute)
 		g.answer("1 action", "")
 		g.want("the end", joe.ask("wampgate.tx.wait", wamp.CallOptions{}, `["s"]`, "{}"), `"aborted"`)
+	})
+}
+
+// TestNothingHeld asks for transactions where there can be none: nothing is
+// opened, until one begins.
+func TestNothingHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := router.New(router.Config{Realms: []dealer.Config{{Realm: realm}}})
+		defer r.Shutdown(context.Background())
+		asked := 0
+		c := New(Config{Holds: func() bool { return false }})
+		c.source = func(context.Context) (source, error) { asked++; return newLog(), nil }
+		if err := c.Join(r, realm); err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		g := &stage{t: t, router: r}
+		joe := g.join("joe", "user")
+		g.want("get", joe.ask("wampgate.tx.get", wamp.CallOptions{}, `["s"]`, "{}"), "no_such_transaction")
+		g.want("list", joe.ask("wampgate.tx.list", wamp.CallOptions{}, "[]", "{}"), "ok [[]]")
+		g.want("branch", joe.ask("a.do", wamp.CallOptions{Branch: &wamp.BranchOptions{Transaction: "s"}}, "[]", "{}"), "no_such_transaction")
+		if asked != 0 {
+			t.Errorf("the log was opened %d times", asked)
+		}
+		g.want("begin", joe.ask("wampgate.tx.begin", wamp.CallOptions{}, "[]", `{"id":"s"}`), `"active"`)
+		if asked != 1 {
+			t.Errorf("the log was opened %d times", asked)
+		}
 	})
 }

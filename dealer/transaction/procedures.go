@@ -17,7 +17,7 @@ const maxList = 1000
 
 // arrive handles a CALL that was handed over.
 func (c *Coordinator) arrive(ctx context.Context, a *arrival) {
-	if err := c.Start(ctx); err != nil {
+	if err := c.opening.Look(ctx, c.ctx, a.holds(c), c.openLog); err != nil {
 		c.log.Error("transactions cannot be coordinated", "err", err)
 		a.agent.refuse(a.Invocation, wamp.ErrUnavailable, custody.Told(err, "transactions cannot be kept now; the gateway's log says why"), nil)
 		return
@@ -32,6 +32,18 @@ func (c *Coordinator) arrive(ctx context.Context, a *arrival) {
 	default:
 		c.asked(q)
 	}
+}
+
+// holds reports whether there may be what a CALL asks for; who begins something
+// has the log opened in any case.
+func (a *arrival) holds(c *Coordinator) func() bool {
+	switch {
+	case a.Options.Branch != nil:
+		return c.config.Holds
+	case a.Options.TrustLevel == "transactional", a.Procedure == "wampgate.tx.run", a.Procedure == "wampgate.tx.begin":
+		return func() bool { return true }
+	}
+	return c.config.Holds
 }
 
 // A question is what somebody wants of the coordinator.
