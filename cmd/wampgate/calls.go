@@ -176,14 +176,11 @@ func printFields(out io.Writer, asJSON bool, row wamp.Dict, fields []string) err
 	return table.Flush()
 }
 
-// instant is how tables show a time, as the meta API does.
-const instant = "2006-01-02T15:04:05.000Z"
-
-// writeInstants makes text of the times of a dict.
+// writeInstants makes text of the times of a dict, as the meta API does.
 func writeInstants(row wamp.Dict) {
 	for _, key := range []string{"accepted", "begun", "due", "expires", "ended", "forgotten", "died"} {
 		if ms, ok := row.Int(key); ok {
-			row[key] = time.UnixMilli(ms).UTC().Format(instant)
+			row[key] = moment(time.UnixMilli(ms))
 		}
 	}
 }
