@@ -57,7 +57,8 @@ func (c *callCommand) Run(ctx context.Context, p *process) error {
 		return &exitError{exitUsage, err}
 	}
 	if c.Duplex {
-		return c.converse(ctx, p, req, body)
+		items := c.converse(p.Stdin, req, body)
+		defer items.Close() //nolint:errcheck // it ends who writes
 	}
 	resp, err := c.do(ctx, req, c.URL)
 	if err != nil {

@@ -2,20 +2,19 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 )
 
-// converse makes a progressive call whose items are the lines of the standard
-// input, and prints what the callee says meanwhile: what curl can only do with
-// some of its versions. The arguments of the command line, if there are any,
-// are the first item. The call ends when both sides have.
-func (c *callCommand) converse(ctx context.Context, p *process, req *http.Request, first []byte) error {
+// converse makes req a progressive call whose items are the lines of in, which
+// the callee answers meanwhile: what curl can only do with some of its versions.
+// The arguments of the command line, if there are any, are the first item. The
+// call ends when both sides have; closing what converse returns then ends who
+// sends the items.
+func (c *callCommand) converse(in io.Reader, req *http.Request, first []byte) io.Closer {
 	body, items := io.Pipe()
-	defer body.Close() //nolint:errcheck // it ends who writes
 	query := req.URL.Query()
 	query.Set("in", "ndjson")
 	query.Set("body", "call")
@@ -29,16 +28,8 @@ func (c *callCommand) converse(ctx context.Context, p *process, req *http.Reques
 	}
 	// Who waits for a line cannot be woken: it ends with the next one, or with the
 	// process.
-	go func() { _ = items.CloseWithError(sendLines(items, p.Stdin, first)) }()
-	resp, err := c.do(ctx, req, c.URL)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is lost with it
-	if err := c.print(p.Stdout, resp); err != nil {
-		return brokenOff(ctx, err)
-	}
-	return nil
+	go func() { _ = items.CloseWithError(sendLines(items, in, first)) }()
+	return body
 }
 
 // sendLines writes an item for each line of in, after the first one if there is
