@@ -57,10 +57,9 @@ func newSettingJSON(name string, value any, s *sources) settingJSON {
 	return j
 }
 
-// describeAccess tells of roles, principals and descriptions as check-config
-// does.
+// describeAccess returns the lines of describe as texts.
 func (s *sources) describeAccess() []string {
-	lines := append(s.access.describe(s.path), describeDescriptions(s.descriptions)...)
+	lines := s.describe()
 	for i, line := range lines {
 		lines[i] = strings.Join(strings.Fields(strings.TrimPrefix(line, "# ")), " ")
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -182,16 +183,11 @@ func describeDescriptions(specs []descriptionSpec) []string {
 	var lines []string
 	for i := range specs {
 		s := &specs[i]
-		var names []string
-		for name := range s.Members {
-			names = append(names, name)
-		}
-		slices.Sort(names)
 		what := string(s.URI)
 		if s.Match != wamp.MatchExact {
 			what = s.Match.String() + ":" + what
 		}
-		lines = append(lines, fmt.Sprintf("# description of %s: %s", what, strings.Join(names, ", ")))
+		lines = append(lines, fmt.Sprintf("# description of %s: %s", what, strings.Join(slices.Sorted(maps.Keys(s.Members)), ", ")))
 	}
 	return lines
 }

@@ -87,7 +87,7 @@ func (c *checkConfigCommand) Run(kctx *kong.Context, p *process, s *sources) err
 			return err
 		}
 	}
-	for _, line := range append(s.access.describe(s.path), describeDescriptions(s.descriptions)...) {
+	for _, line := range s.describe() {
 		if _, err := fmt.Fprintln(p.Stdout, line); err != nil {
 			return err
 		}

@@ -187,6 +187,12 @@ func checkValue(where string, flag *kong.Flag, text string) error {
 	return nil
 }
 
+// describe tells of roles, principals and descriptions, as comments of
+// check-config.
+func (s *sources) describe() []string {
+	return append(s.access.describe(s.path), describeDescriptions(s.descriptions)...)
+}
+
 // where says where a setting in force was made, or that it is the default.
 func (s *sources) where(setting string) string {
 	if w, ok := s.made[setting]; ok {
