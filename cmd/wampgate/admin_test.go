@@ -318,6 +318,20 @@ func TestAdminDrain(t *testing.T) {
 	}
 }
 
+// TestSettingSources: a configuration file that is called as a variable could be
+// is a file.
+func TestSettingSources(t *testing.T) {
+	t.Parallel()
+	for where, want := range map[string]string{
+		"--listen": "flag", "WAMPGATE_LISTEN": "env", "wampgate.yaml:3": "file", "WAMPGATE_LISTEN:3": "file", "--listen.yaml:3": "file",
+	} {
+		got := newSettingJSON("listen", "127.0.0.1:0", &sources{made: map[string]string{"listen": where}})
+		if got.Source != want || got.Where != where {
+			t.Errorf("what was made at %s is from %s %s, want %s", where, got.Source, got.Where, want)
+		}
+	}
+}
+
 // TestAdminConfig walks all settings that may hold a secret: none of them is
 // shown, neither here nor by check-config.
 func TestAdminConfig(t *testing.T) {

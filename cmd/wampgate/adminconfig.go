@@ -44,12 +44,12 @@ func newSettingJSON(name string, value any, s *sources) settingJSON {
 	default:
 		j.Value = strings.Trim(yamlValue(v), `"`)
 	}
-	switch {
-	case j.Where == "default":
+	switch j.Where {
+	case "default":
 		j.Source = "default"
-	case strings.HasPrefix(j.Where, "--"):
+	case "--" + name:
 		j.Source = "flag"
-	case strings.HasPrefix(j.Where, envPrefix):
+	case variable(name):
 		j.Source = "env"
 	default:
 		j.Source = "file"
