@@ -89,18 +89,17 @@ const hidden = "xxxxx"
 // names, passwords and tokens in URLs, and with the beginning of hashes alone,
 // for somebody may have hashed what can be guessed.
 func withoutSecrets(name string, value any) any {
-	list, isList := value.([]string)
-	if text, isText := value.(string); isText {
-		return withoutSecret(name, text)
+	switch v := value.(type) {
+	case string:
+		return withoutSecret(name, v)
+	case []string:
+		shown := make([]string, len(v))
+		for i, text := range v {
+			shown[i] = withoutSecret(name, text)
+		}
+		return shown
 	}
-	if !isList {
-		return value
-	}
-	shown := make([]string, len(list))
-	for i, text := range list {
-		shown[i] = withoutSecret(name, text)
-	}
-	return shown
+	return value
 }
 
 func withoutSecret(name, text string) string {
