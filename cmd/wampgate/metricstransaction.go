@@ -31,9 +31,7 @@ func transactionFamilies() []family {
 			[]string{"state"},
 			"Transactions that are over: committed, aborted, or forced by an operator.",
 			whileCoordinated(func(x *transaction.Stats, o out) {
-				for state, n := range map[string]uint64{"committed": x.Committed, "aborted": x.Aborted, "forced": x.Forced} {
-					o.count(n, state)
-				}
+				o.each(map[string]uint64{"committed": x.Committed, "aborted": x.Aborted, "forced": x.Forced})
 			}),
 		},
 		{
