@@ -62,10 +62,10 @@ func (n *node) startKept(ctx context.Context) error {
 	}
 	for _, realm := range n.settings.Realm {
 		if err := n.durable.Join(n.router, wamp.URI(realm)); err != nil {
-			return n.abandonKept(err)
+			return errors.Join(err, n.endKept())
 		}
 		if err := n.transactions.Join(n.router, wamp.URI(realm)); err != nil {
-			return n.abandonKept(err)
+			return errors.Join(err, n.endKept())
 		}
 	}
 	if !n.storage.holds() {
@@ -80,17 +80,16 @@ func (n *node) startKept(ctx context.Context) error {
 	case n.storage.auto && !errors.Is(err, engine.ErrDamaged):
 		n.log.Warn("persistent calls are refused", "err", err)
 	default:
-		return n.abandonKept(fmt.Errorf("persistent calls: %w", err))
+		return errors.Join(fmt.Errorf("persistent calls: %w", err), n.endKept())
 	}
 	return nil
 }
 
-// abandonKept closes what a start that failed has opened, and returns why it
-// did.
-func (n *node) abandonKept(why error) error {
+// endKept closes all that keeps something, and its storage.
+func (n *node) endKept() error {
 	n.durable.Close()
 	n.transactions.Close()
-	return errors.Join(why, n.storage.close())
+	return n.storage.close()
 }
 
 // stopKeeping accepts no more calls, and starts none of those that are kept.
@@ -113,9 +112,7 @@ func (n *node) closeKept(ctx context.Context) {
 	defer cancel()
 	n.durable.Drain(limited)
 	n.transactions.Drain(limited)
-	n.durable.Close()
-	n.transactions.Close()
-	if err := n.storage.close(); err != nil {
+	if err := n.endKept(); err != nil {
 		n.log.Warn("the store of persistent calls was not closed in order", "err", err)
 	}
 }
