@@ -66,12 +66,6 @@ func (n *node) operatorRoutes(mux *http.ServeMux) {
 	})
 }
 
-// The error URIs of what operators ask for.
-const (
-	uriAdminMethod wamp.URI = "gateway.error.method_not_allowed"
-	uriAdminNone   wamp.URI = "gateway.error.not_found"
-)
-
 // An adminQuery is the query of a request to the admin listener: each option
 // once, and none that is not known.
 type adminQuery struct {

@@ -22,8 +22,9 @@ const routesPath = "/admin/routes"
 // The error URIs of the admin listener.
 const (
 	uriBadDocument wamp.URI = "gateway.error.bad_document"
-	uriNoDocument  wamp.URI = "gateway.error.not_found"
 	uriConflict    wamp.URI = "gateway.error.conflict"
+	uriAdminNone   wamp.URI = "gateway.error.not_found"
+	uriAdminMethod wamp.URI = "gateway.error.method_not_allowed"
 	uriAdminUsage  wamp.URI = "gateway.error.bad_request"
 )
 
@@ -49,7 +50,7 @@ func adminProblem(err error) *problems.Problem {
 	case errors.Is(err, errOfFile):
 		return problems.New(http.StatusConflict, uriConflict, err.Error())
 	case errors.Is(err, errNoImport):
-		return problems.New(http.StatusNotFound, uriNoDocument, err.Error())
+		return problems.New(http.StatusNotFound, uriAdminNone, err.Error())
 	}
 	return problems.New(http.StatusBadRequest, uriAdminUsage, err.Error())
 }
