@@ -12,20 +12,13 @@ import (
 const maxDrain = time.Hour
 
 // A drains takes an administrator's word that the node shall drain. The first
-// one counts. The zero drains is ready.
+// one counts.
 type drains struct {
-	once  sync.Once
 	begun chan struct{} // closed when somebody asked
 
 	mu    sync.Mutex // guards the following fields
 	said  bool
 	limit time.Duration // negative: as the setting has it
-}
-
-// asked returns a channel that is closed when somebody asked.
-func (d *drains) asked() chan struct{} {
-	d.once.Do(func() { d.begun = make(chan struct{}) })
-	return d.begun
 }
 
 // ask begins, unless it has begun.
@@ -34,7 +27,7 @@ func (d *drains) ask(limit time.Duration) {
 	defer d.mu.Unlock()
 	if !d.said {
 		d.said, d.limit = true, limit
-		close(d.asked())
+		close(d.begun)
 	}
 }
 

@@ -70,7 +70,7 @@ type node struct {
 
 // newNode puts a node together. It starts nothing.
 func newNode(s *settings, log *slog.Logger) (*node, error) {
-	n := &node{settings: s, log: log, failures: limit.NewFailures(), stopWork: func() {}}
+	n := &node{settings: s, log: log, failures: limit.NewFailures(), drains: drains{begun: make(chan struct{})}, stopWork: func() {}}
 	n.told.set(s.descriptions)
 	config := routerConfig(s, log)
 	config.Guard = n.failures
@@ -343,7 +343,7 @@ func (n *node) serve(ctx context.Context, started func(context.Context) error) e
 	case <-ctx.Done():
 		n.log.Info("draining", "at_most", n.settings.Drain)
 	case err = <-failed:
-	case <-n.drains.asked():
+	case <-n.drains.begun:
 		n.log.Info("draining, as an administrator asked", "at_most", n.drains.time(n.settings.Drain))
 	}
 	return errors.Join(err, n.shutdown())
