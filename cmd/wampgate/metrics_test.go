@@ -13,26 +13,7 @@ import (
 // TestMetricsInREADME compares the table of metrics with the families; -update
 // rewrites it.
 func TestMetricsInREADME(t *testing.T) { //nolint:paralleltest // TestSettingsInREADME rewrites the same file
-	const path, begin, end = "README.md", "<!-- metrics -->\n", "<!-- /metrics -->\n"
-	readme, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok1 := strings.Cut(string(readme), begin)
-	got, after, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s lacks the lines %q and %q", path, begin, end)
-	}
-	want := metricsTable()
-	if got == want {
-		return
-	}
-	if !*update {
-		t.Fatalf("the table of metrics in %s is not up to date; run: go test ./cmd/wampgate -run MetricsInREADME -update", path)
-	}
-	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	tableInREADME(t, "metrics", metricsTable())
 }
 
 // TestMetricsNamesInREADME: the rules in the manual are YAML, and what they are

@@ -238,7 +238,15 @@ func withoutComments(text string) string {
 // rewrites it.
 func TestSettingsInREADME(t *testing.T) {
 	t.Parallel()
-	const path, begin, end = "README.md", "<!-- settings -->\n", "<!-- /settings -->\n"
+	tableInREADME(t, "settings", settingsTable(t))
+}
+
+// tableInREADME compares the table of that name in README.md with what it
+// should be; -update rewrites it.
+func tableInREADME(t *testing.T, name, want string) {
+	t.Helper()
+	const path = "README.md"
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
 	readme, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -248,12 +256,11 @@ func TestSettingsInREADME(t *testing.T) {
 	if !ok1 || !ok2 {
 		t.Fatalf("%s lacks the lines %q and %q", path, begin, end)
 	}
-	want := settingsTable(t)
 	if got == want {
 		return
 	}
 	if !*update {
-		t.Fatalf("the table of settings in %s is not up to date; run: go test ./cmd/wampgate -run README -update", path)
+		t.Fatalf("the table of %s in %s is not up to date; run: go test ./cmd/wampgate -run %s -update", name, path, t.Name())
 	}
 	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
 		t.Fatal(err)
