@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -57,44 +56,21 @@ func TestReadyzWithoutStore(t *testing.T) {
 func TestReadyz(t *testing.T) {
 	t.Parallel()
 	b := inBackground(t, "dev", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--data-dir="+t.TempDir())
-	fields := strings.Fields(b.line(t, "admin="))
-	admin := strings.TrimPrefix(fields[len(fields)-1], "admin=")
-	for url, want := range map[string]string{fields[2] + "/readyz": "ready\n", admin + "/readyz": "ready\ndurability: synced\n"} {
-		if status, text := fetchText(t, url, ""); status != http.StatusOK || text != want {
+	public, admin := addresses(t, b)
+	for url, want := range map[string]string{public + "/readyz": "ready\n", admin + "/readyz": "ready\ndurability: synced\n"} {
+		if status, text := get(t, url); status != http.StatusOK || text != want {
 			t.Errorf("%s: %d %q, want %q", url, status, text, want)
 		}
 	}
-	for accept, want := range map[string]string{
-		"":                             "# TYPE wampgate_calls_total counter\n",
-		"application/openmetrics-text": "# TYPE wampgate_calls counter\n",
+	for want, accept := range map[string][]string{
+		"# TYPE wampgate_calls_total counter\n": nil,
+		"# TYPE wampgate_calls counter\n":       {"application/openmetrics-text"},
 	} {
-		if status, text := fetchText(t, admin+metricsPath, accept); status != http.StatusOK || !strings.Contains(text, want) {
+		if status, text := get(t, admin+metricsPath, accept...); status != http.StatusOK || !strings.Contains(text, want) {
 			t.Errorf("metrics as %q: %d, want a line %q", accept, status, want)
 		}
 	}
-	if status, _ := fetchText(t, fields[2]+metricsPath, ""); status != http.StatusNotFound {
+	if status, _ := get(t, public+metricsPath); status != http.StatusNotFound {
 		t.Errorf("metrics where calls come in: %d", status)
 	}
-}
-
-// fetchText gets a text.
-func fetchText(t *testing.T, url, accept string) (status int, text string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(soon(t), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if accept != "" {
-		req.Header.Set("Accept", accept)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	var b strings.Builder
-	if _, err := io.Copy(&b, resp.Body); err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, b.String()
 }

@@ -10,13 +10,15 @@ import (
 	"testing"
 )
 
-// get fetches a path without keeping the connection.
-func get(t *testing.T, url string) (status int, body string) {
+// get fetches a path, as one of the types that are accepted, without keeping the
+// connection.
+func get(t *testing.T, url string, accept ...string) (status int, body string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(soon(t), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Header["Accept"] = accept
 	resp, err := newClient().Do(req)
 	if err != nil {
 		t.Fatal(err)
