@@ -67,10 +67,16 @@ func (k *keeping) serve(procedure wamp.URI) (*transport.Conn, *wamp.Invocation) 
 // settled waits until a call has ended.
 func (k *keeping) settled(id string) {
 	k.t.Helper()
+	k.call("wampgate.call.wait", []any{id}, nil)
+}
+
+// call calls a procedure and waits until it has answered.
+func (k *keeping) call(procedure wamp.URI, args []any, kwargs wamp.Dict) {
+	k.t.Helper()
 	k.last++
-	p, err := wamp.NewPayload(wamp.JSON, []any{id}, nil)
+	p, err := wamp.NewPayload(wamp.JSON, args, kwargs)
 	if err == nil {
-		err = k.conn.Send(&wamp.Call{Request: k.last, Procedure: "wampgate.call.wait", Payload: p})
+		err = k.conn.Send(&wamp.Call{Request: k.last, Procedure: procedure, Payload: p})
 	}
 	if err == nil {
 		_, err = k.conn.Receive(soon(k.t))

@@ -12,17 +12,7 @@ func TestTransactions(t *testing.T) {
 	k := startKeeping(t)
 	k.want(k.run("transactions", "ls"), exitOK, `^TRANSACTION  OWNER  STATE  STUCK  BEGUN  EXPIRES  ERROR\n$`, "")
 	for _, id := range []string{"first", "second"} {
-		k.last++
-		p, err := wamp.NewPayload(wamp.JSON, nil, wamp.Dict{"id": id})
-		if err == nil {
-			err = k.conn.Send(&wamp.Call{Request: k.last, Procedure: "wampgate.tx.begin", Payload: p})
-		}
-		if err == nil {
-			_, err = k.conn.Receive(soon(t))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		k.call("wampgate.tx.begin", nil, wamp.Dict{"id": id})
 	}
 	k.want(k.run("transactions", "ls"), exitOK, `(?m)^first +anonymous +active +false +20\S+Z +20\S+Z +-$`, "")
 	k.want(k.run("transactions", "ls", "--state", "committed"), exitOK, `^TRANSACTION .*\n$`, "")
