@@ -262,19 +262,7 @@ func TestAdminRefusals(t *testing.T) {
 			t.Errorf("%s: no Allow", request)
 		}
 	}
-	r, err := http.NewRequestWithContext(soon(t), http.MethodPost, admin+"/drain", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusForbidden {
-		t.Errorf("a page of another origin got %s", resp.Status)
-	}
+	refusesOrigins(t, http.MethodPost, admin+"/drain", "")
 }
 
 // TestAdminWantsKeys: with admin-keys nothing is told to who has none.

@@ -123,7 +123,14 @@ func TestAdminRoutesOrigins(t *testing.T) {
 	t.Parallel()
 	b := inBackground(t, "dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	_, admin := addresses(t, b)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, admin+"/admin/routes/x", strings.NewReader(petsDocument))
+	refusesOrigins(t, http.MethodPut, admin+"/admin/routes/x", petsDocument)
+}
+
+// refusesOrigins makes a request as a page of another origin does, which may
+// not.
+func refusesOrigins(t *testing.T, method, url, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(soon(t), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,9 +139,9 @@ func TestAdminRoutesOrigins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
+	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusForbidden {
-		t.Errorf("PUT from another page: %s", resp.Status)
+		t.Errorf("%s from a page of another origin: %s", method, resp.Status)
 	}
 }
 
