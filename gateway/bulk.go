@@ -205,7 +205,7 @@ func (b *bulk) call(ctx context.Context, rec *record, head []byte) ([]byte, erro
 	if err := g.readTimeout(nil, q); err != nil {
 		return nil, err
 	}
-	if err := q.checkSchedule(); err != nil {
+	if err := q.checkGuarantee(); err != nil {
 		return nil, err
 	}
 	if err := g.checkArguments(q, http.MethodPost); err != nil {

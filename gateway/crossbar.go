@@ -73,7 +73,7 @@ func (g *Gateway) checkBridged(w http.ResponseWriter, r *http.Request, q *reques
 	if err := q.readKeeping(r); err != nil {
 		return err
 	}
-	return q.checkSchedule()
+	return q.checkGuarantee()
 }
 
 // readBridgeHead checks what comes before the body. It reports whether errors

@@ -41,7 +41,9 @@ func (o *options) lifeOption(name, value string) (err error) {
 }
 
 // asResource reports whether the call is to be a resource under /calls.
-func (q *request) asResource() bool { return q.prefer.async || q.once != "" || q.resume > 0 }
+func (q *request) asResource() bool {
+	return !q.transactional() && (q.prefer.async || q.once != "" || q.resume > 0)
+}
 
 // readKeeping reads the header fields that make a call a resource.
 func (q *request) readKeeping(r *http.Request) (err error) {
@@ -69,6 +71,12 @@ func (q *request) checkLife(length int64) error {
 	case q.resume > 0:
 		return q.checkResume()
 	}
+	return q.checkGuarantee()
+}
+
+// checkGuarantee refuses what does not go together with the guarantee that a
+// call asks for.
+func (q *request) checkGuarantee() error {
 	if err := q.checkBranch(); err != nil {
 		return err
 	}

@@ -32,7 +32,8 @@ func (o *options) branchOption(name, value string) (err error) {
 	return nil
 }
 
-// checkBranch refuses what a call in a transaction cannot be.
+// checkBranch refuses what a call in a transaction cannot be. Its
+// Idempotency-Key names it for retries.
 func (q *request) checkBranch() error {
 	switch {
 	case q.branch == nil && q.trust != trustTransactional:
@@ -46,14 +47,16 @@ func (q *request) checkBranch() error {
 	case q.prefer.async || q.resume > 0:
 		return badOption("a call in a transaction is answered at once: leave Prefer: respond-async and ?resume= out")
 	}
+	if q.once != "" {
+		q.persist = &wamp.KeepOptions{CallID: q.once}
+	}
 	return nil
 }
 
 // transactional reports whether the call is part of a transaction.
 func (q *request) transactional() bool { return q.branch != nil || q.trust == trustTransactional }
 
-// callBranch makes a call that is a transaction, or a branch of one. Its
-// Idempotency-Key names it for retries.
+// callBranch makes a call that is a transaction, or a branch of one.
 func (g *Gateway) callBranch(w http.ResponseWriter, r *http.Request, q *request) error {
 	if err := g.checkArguments(q, r.Method); err != nil {
 		return err
@@ -65,9 +68,6 @@ func (g *Gateway) callBranch(w http.ResponseWriter, r *http.Request, q *request)
 	}
 	defer c.close()
 	rec.began(c)
-	if q.once != "" {
-		q.persist = &wamp.KeepOptions{CallID: q.once}
-	}
 	if q.branch != nil {
 		w.Header().Set("Link", "<"+transactionsPath+"/"+url.PathEscape(q.branch.Transaction)+`>; rel="up"`)
 	}

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -208,5 +209,50 @@ func TestBranches(t *testing.T) {
 	// Whose callee merely says so, has no transaction.
 	if w := post(g, "/call/no", "[7]", "Content-Type", jsonType); strings.Contains(w.Body.String(), "rolled_back") {
 		t.Errorf("an ordinary call: %s", w.Body)
+	}
+}
+
+// TestTransactionalObjects makes calls that are transactions by POST /call and in
+// a batch: the same goes together as elsewhere, and a key names the transaction.
+func TestTransactionalObjects(t *testing.T) {
+	t.Parallel()
+	r := &realm{procedures: map[wamp.URI]procedure{"p": func(c incoming) { c.result(c.Payload) }}}
+	g := newGateway(t, r, nil)
+	ways := map[string]func(object, key string, async bool) *httptest.ResponseRecorder{
+		"/call": func(object, key string, async bool) *httptest.ResponseRecorder {
+			headers := []string{"Content-Type", jsonType}
+			if key != "" {
+				headers = append(headers, "Idempotency-Key", key)
+			}
+			if async {
+				headers = append(headers, "Prefer", "respond-async")
+			}
+			return post(g, "/call", object+"}}", headers...)
+		},
+		"/batch": func(object, key string, async bool) *httptest.ResponseRecorder {
+			if key != "" {
+				object += `,"idempotency_key":"` + key + `"`
+			}
+			if async {
+				object += `,"respond_async":true`
+			}
+			return post(g, "/batch", object+"}}\n", "Content-Type", "application/x-ndjson")
+		},
+	}
+	for name, call := range ways {
+		const object = `{"procedure":"p","args":[7],"options":{"trust":"transactional"`
+		w := call(object, "k", false)
+		if w.Code != 200 {
+			t.Fatalf("%s: %d %s", name, w.Code, w.Body)
+		}
+		r.mu.Lock()
+		o := r.calls[len(r.calls)-1].Options
+		r.mu.Unlock()
+		if !strings.Contains(w.Body.String(), `"args":[7]`) || o.Keep == nil || o.Keep.CallID != "k" {
+			t.Errorf("%s: %d %s, kept as %+v", name, w.Code, w.Body, o.Keep)
+		}
+		if w := call(object, "", true); !strings.Contains(w.Body.String(), "answered at once") {
+			t.Errorf("%s later: %d %s", name, w.Code, w.Body)
+		}
 	}
 }
