@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/wampgate/wampgate/dealer/wamp"
 	"github.com/wampgate/wampgate/gateway/authn"
 )
 
@@ -176,14 +177,20 @@ func awaitCalls(t *testing.T, admin string, n int) []inFlightJSON {
 func TestAdminCalls(t *testing.T) {
 	t.Parallel()
 	_, public, admin := withAdmin(t)
+	killed := holding(t, public, "my.hold")
 	for _, query := range []string{"", "?mode=kill", "?mode=killnowait", "?mode=skip"} {
+		kill := query == "" || query == "?mode=kill" // whose callee answers when it is told to
+		procedure, status := "demo.sleep", 204
+		if kill {
+			procedure, status = "my.hold", 202
+		}
 		answered := make(chan string, 1)
 		go func() {
-			code, text := ask(t, "POST", public+"/call/demo.sleep?body=call", `{"args":[50]}`)
+			code, text := ask(t, "POST", public+"/call/"+procedure+"?body=call", `{"args":[50]}`)
 			answered <- fmt.Sprint(code, " ", text)
 		}()
 		c := awaitCalls(t, admin, 1)[0]
-		if !strings.HasPrefix(c.ID, "c_") || c.Procedure != "demo.sleep" || c.State != "running" || c.Callee == 0 || c.Caller == 0 || c.Begun == "" || c.Left == nil || *c.Left > 30_000 {
+		if !strings.HasPrefix(c.ID, "c_") || string(c.Procedure) != procedure || c.State != "running" || c.Callee == 0 || c.Caller == 0 || c.Begun == "" || c.Left == nil || *c.Left > 30_000 {
 			t.Errorf("the call is %+v", c)
 		}
 		var same inFlightJSON
@@ -191,17 +198,43 @@ func TestAdminCalls(t *testing.T) {
 		if same.ID != c.ID {
 			t.Errorf("call %d.%d has the ID %s, want %s", c.Caller, c.Request, same.ID, c.ID)
 		}
-		status := 204
-		if !strings.Contains(query, "killnowait") && !strings.Contains(query, "skip") {
-			status = 202
-		}
 		adminJSON(t, "DELETE", admin+"/calls/"+c.ID+query, status, nil)
+		if kill {
+			killed <- struct{}{}
+		}
 		if got := <-answered; !strings.HasPrefix(got, "409 ") || !strings.Contains(got, `"error":"wamp.error.canceled"`) || !strings.Contains(got, `"source":"dealer","retry":"unknown"`) {
 			t.Errorf("%s: the caller got %s", query, got)
 		}
 		awaitCalls(t, admin, 0)
 		adminJSON(t, "DELETE", admin+"/calls/"+c.ID, 404, nil)
 	}
+}
+
+// holding registers a procedure whose calls go on until they are interrupted,
+// and then until something is sent.
+func holding(t *testing.T, public, procedure string) chan<- struct{} {
+	t.Helper()
+	conn, _ := member(t, public, "call_canceling")
+	if err := conn.Send(&wamp.Register{Request: 1, Procedure: wamp.URI(procedure)}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := conn.Receive(soon(t)); err != nil || m.Type() != wamp.TypeRegistered {
+		t.Fatalf("register: %v, %v", m, err)
+	}
+	release := make(chan struct{})
+	go func() {
+		for {
+			m, err := conn.Receive(context.Background())
+			if err != nil {
+				return // the test is over
+			}
+			if m, ok := m.(*wamp.Interrupt); ok {
+				<-release
+				_ = conn.Send(&wamp.Error{RequestType: wamp.TypeInvocation, Request: m.Request, Error: wamp.ErrCanceled}) // as above
+			}
+		}
+	}()
+	return release
 }
 
 // TestAdminKillRaces kills calls that end at the same time: each has one

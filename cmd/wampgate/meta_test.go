@@ -16,8 +16,8 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
-// member is a WAMP session that a test holds open.
-func member(t *testing.T, url string) (*transport.Conn, wamp.ID) {
+// member is a WAMP session that a test holds open, of a callee with features.
+func member(t *testing.T, url string, features ...string) (*transport.Conn, wamp.ID) {
 	t.Helper()
 	router, err := routerURL(url)
 	if err != nil {
@@ -28,8 +28,12 @@ func member(t *testing.T, url string) (*transport.Conn, wamp.ID) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	announced := wamp.Dict{}
+	for _, f := range features {
+		announced[f] = true
+	}
 	welcome, err := conn.Join(soon(t), &wamp.Hello{Realm: "realm1", Details: wamp.Dict{
-		"agent": "test\x1b[2J", "roles": wamp.Dict{"callee": wamp.Dict{}},
+		"agent": "test\x1b[2J", "roles": wamp.Dict{"callee": wamp.Dict{"features": announced}},
 	}})
 	if err != nil {
 		t.Fatal(err)
