@@ -234,3 +234,34 @@ type toldError struct{}
 
 func (toldError) Error() string { return "/a/path" }
 func (toldError) Told() string  { return "own words" }
+
+// TestWrittenMeanwhile has somebody else write to a journal that has been read:
+// all are read again, what he wrote included.
+func TestWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		g := newStage(t, d, Config{})
+		g.want("a", g.join(person("ada")).accept("my.work", wamp.KeepOptions{CallID: "a"}, "", "[]").err, "")
+		g.store.Close()
+		calls, letters, reads := d.journals["calls"], d.journals["letters"], 0
+		letters.onRead = func() {
+			if reads++; reads > 1 {
+				return
+			}
+			theirs := calls.entries[len(calls.entries)-1].Data // the same call once more
+			if _, err := calls.Append(context.Background(), theirs, calls.last); err != nil {
+				t.Error(err)
+			}
+		}
+		s := New(Config{})
+		defer s.Close()
+		s.source = func(context.Context) (source, error) { return d, nil }
+		if err := s.Start(t.Context()); err != nil || reads != 2 {
+			t.Errorf("Start: %v, read %d times", err, reads)
+		}
+		if s.calls.last != calls.last || len(s.byName) != 1 {
+			t.Errorf("the last entry is %d, not %d; %d calls", s.calls.last, calls.last, len(s.byName))
+		}
+	})
+}

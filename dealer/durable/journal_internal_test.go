@@ -83,6 +83,7 @@ type fakeJournal struct {
 	size    int64
 	entries []engine.Entry
 	deleted []engine.Entry
+	onRead  func() // is called when it has been read; may be nil
 }
 
 func (j *fakeJournal) use() (func(), error) {
@@ -128,6 +129,9 @@ func (j *fakeJournal) Read(_ context.Context, take func(engine.Entry) error) err
 		if err := take(e); err != nil {
 			return err
 		}
+	}
+	if j.onRead != nil {
+		j.onRead()
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,9 +13,26 @@ import (
 	"github.com/wampgate/wampgate/dealer/wamp"
 )
 
-// read fills the index with what the journals hold. Nothing else looks at the
-// store meanwhile.
-func (s *Store) read(ctx context.Context, e source) (err error) {
+// maxReads is how often the journals are read if somebody else writes to them.
+const maxReads = 5
+
+// read fills the index with what the journals hold, and takes them over. Nothing
+// else looks at the store meanwhile.
+func (s *Store) read(ctx context.Context, e source) error {
+	for n := 1; ; n++ {
+		err := s.readAll(ctx, e)
+		for _, l := range []*lane{s.calls, s.outcomes, s.letters} {
+			if err == nil {
+				_, err = l.write(ctx) // a batch without entries
+			}
+		}
+		if !errors.Is(err, engine.ErrStale) || n == maxReads {
+			return err
+		}
+	}
+}
+
+func (s *Store) readAll(ctx context.Context, e source) (err error) {
 	if s.calls, err = s.openLane(ctx, e, "calls", s.config.MaxBytes, callReserve); err != nil {
 		return err
 	}
@@ -39,6 +57,9 @@ func (s *Store) read(ctx context.Context, e source) (err error) {
 	return s.readCalls(ctx)
 }
 
+// openLane returns a lane that writes behind what its journal holds now: if
+// somebody else has written by then, it is told so. From its first write on he
+// gets no further one in, should he still live.
 func (s *Store) openLane(ctx context.Context, e source, log string, maxBytes, reserve int64) (*lane, error) {
 	j, err := e.Journal(ctx, engine.LogConfig{Name: log, MaxBytes: maxBytes, Reserve: reserve})
 	if err != nil {
@@ -50,23 +71,13 @@ func (s *Store) openLane(ctx context.Context, e source, log string, maxBytes, re
 	}
 	l := newLane(log, j, e.MaxEntry(), s.log)
 	l.last = state.Last
-	return l, l.claim(ctx)
-}
-
-// claim appends a batch without entries: who wrote to the journal before, if
-// he still lives, gets no further append in.
-func (l *lane) claim(ctx context.Context) error {
-	_, err := l.write(ctx)
-	return err
+	return l, nil
 }
 
 // readBatches calls take with the entries of a lane's journal. take returns
 // whether the entry is needed.
 func (l *lane) readBatches(ctx context.Context, take func(at place, e entry) (bool, error)) error {
 	return l.journal.Read(ctx, func(stored engine.Entry) error {
-		if stored.Seq == l.last {
-			return nil // the claim
-		}
 		total := 0
 		err := entries(stored.Data, func(int, entry) error { total++; return nil })
 		if err != nil {

@@ -215,22 +215,28 @@ func TestRefusals(t *testing.T) {
 }
 
 // TestDamaged changes bytes of entries: they are missed, whether the server
-// notices at the start or when they are read.
+// notices at the start, or somebody reads, or appends or deletes without having
+// read, which changes nothing.
 func TestDamaged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	fill(t, dir)
 	damage(t, dir, "*.blk")
-	for range 2 {
+	uses := map[string]func(engine.Journal) error{
+		"append": func(j engine.Journal) error { _, err := j.Append(t.Context(), []byte("behind"), 50); return err },
+		"delete": func(j engine.Journal) error { return j.Delete(t.Context(), 1) },
+		"read":   func(j engine.Journal) error { return j.Read(t.Context(), func(engine.Entry) error { return nil }) },
+	}
+	for _, what := range []string{"append", "delete", "read", "append"} {
 		e, err := engine.Open(t.Context(), engine.Config{Dir: dir})
 		if err == nil {
-			_, err = e.Journal(t.Context(), engine.LogConfig{Name: "calls"})
+			err = uses[what](journal(t, e, engine.LogConfig{Name: "calls"}))
 			if e := e.Close(); e != nil {
 				t.Error(e)
 			}
 		}
 		if err == nil || !strings.Contains(err.Error(), "backup") || !strings.Contains(err.Error(), dir) {
-			t.Fatalf("open: %v", err)
+			t.Fatalf("%s: %v", what, err)
 		}
 	}
 }

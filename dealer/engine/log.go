@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +43,9 @@ type State struct {
 }
 
 // A Journal is a log with one writer. See the package's comment for Append.
+//
+// Of a log on this machine, Append and Delete read all entries first unless
+// somebody has: whoever reads before he writes does so once.
 type Journal interface {
 	// Append stores an entry behind the one with the number last.
 	Append(ctx context.Context, data []byte, last uint64) (seq uint64, err error)
@@ -101,6 +105,8 @@ type stream struct {
 	name   string // of the stream
 	prefix string // of its subjects
 
+	sound atomic.Bool // all entries have been read once
+
 	mu         sync.Mutex       // guards the following fields
 	handle     jetstream.Stream // of the connection of that generation
 	generation int
@@ -149,29 +155,17 @@ func (e *Engine) open(ctx context.Context, c LogConfig) (*stream, error) {
 	case err != nil:
 		return nil, fmt.Errorf("log %s: %w", c.Name, err)
 	}
-	return s, s.verify(ctx)
+	return s, nil
 }
 
-// verify reads a log on this machine before anything is written to it: a server
-// that writes behind a damaged entry repairs the log, which means that it drops
-// what it cannot read, and afterwards nobody could tell. Nobody else deletes
-// meanwhile.
+// verify reads a log on this machine, if nobody has, before anything is written
+// to it: a server that writes behind a damaged entry repairs the log, which means
+// that it drops what it cannot read, and afterwards nobody could tell.
 func (s *stream) verify(ctx context.Context) error {
-	if len(s.engine.config.URLs) > 0 {
+	if s.sound.Load() || len(s.engine.config.URLs) > 0 {
 		return nil
 	}
-	before, err := s.State(ctx)
-	if err != nil {
-		return err
-	}
-	found := uint64(0)
-	if err := s.each(ctx, s.prefix+">", func(Entry) error { found++; return nil }); err != nil {
-		return err
-	}
-	if found < before.Entries {
-		return s.incomplete(before.Entries, found)
-	}
-	return nil
+	return s.all(ctx, func(Entry) error { return nil })
 }
 
 // incomplete is the error of a log that lacks entries.
@@ -207,6 +201,12 @@ func (s *stream) room(data []byte) error {
 // expect says where it must come, and mine whether an entry that is there
 // already is this one.
 func (s *stream) append(ctx context.Context, subject string, data []byte, expect jetstream.PublishOpt, mine func(context.Context) (uint64, bool)) (uint64, error) {
+	switch err := s.verify(ctx); {
+	case errors.Is(err, ErrDamaged):
+		return 0, err
+	case err != nil:
+		return 0, fmt.Errorf("log %s: %w: %w", s.config.Name, ErrUnavailable, err)
+	}
 	if err := s.room(data); err != nil {
 		return 0, err
 	}
@@ -335,7 +335,8 @@ func (s *stream) readError(err error) error {
 }
 
 // all calls take with all entries. It fails if there are more than can be
-// read.
+// read. From a log on this machine nobody else deletes meanwhile, as long as it
+// has not been read once.
 func (s *stream) all(ctx context.Context, take func(Entry) error) error {
 	before, err := s.State(ctx)
 	if err != nil {
@@ -348,8 +349,14 @@ func (s *stream) all(ctx context.Context, take func(Entry) error) error {
 		}
 		return take(e)
 	})
-	if err != nil || found == before.Entries {
+	switch {
+	case err != nil:
 		return err
+	case found == before.Entries:
+		s.sound.Store(true)
+		return nil
+	case len(s.engine.config.URLs) == 0 && !s.sound.Load():
+		return s.incomplete(before.Entries, found)
 	}
 	after, err := s.State(ctx)
 	if err != nil || after.Entries < before.Entries { // somebody deletes
@@ -411,6 +418,9 @@ func (j journal) Get(ctx context.Context, seq uint64) (Entry, error) { return j.
 
 // Delete implements Journal.
 func (j journal) Delete(ctx context.Context, seq uint64) error {
+	if err := j.verify(ctx); err != nil {
+		return err
+	}
 	limited, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
 	st, err := j.current(limited)
@@ -453,6 +463,9 @@ func (l txLog) Each(ctx context.Context, take func(Entry) error) error {
 
 // Remove implements TxLog.
 func (l txLog) Remove(ctx context.Context, key string) error {
+	if err := l.verify(ctx); err != nil {
+		return err
+	}
 	limited, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
 	st, err := l.current(limited)
