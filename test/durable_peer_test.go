@@ -173,6 +173,13 @@ func (p *wampPeer) ask(ctx context.Context, message func(id int) []any) (wampAns
 	p.waiting[id] = c
 	p.mu.Unlock()
 	if err := p.send(ctx, message(id)); err != nil {
+		select {
+		case a, ok := <-c: // it was answered, and the next message made the peer hang up before send returned
+			if ok {
+				return a, nil
+			}
+		default:
+		}
 		return wampAnswer{}, err
 	}
 	select {
