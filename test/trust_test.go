@@ -60,13 +60,23 @@ func TestWampyIsAcknowledged(t *testing.T) {
 	ctx, g := soon(t), start(t)
 	caller := startClient(t, "wampy", "msgpack")
 	caller.join(ctx, t, g, command{"trace": true})
+	callee := join(ctx, t, g)
+	callee.register(ctx, t, 1, "test.count")
 	id := caller.begin(t, "call", command{
-		"uri": "demo.count", "args": []any{2}, "progress": true, "options": command{"_trust_level": "acknowledged"},
+		"uri": "test.count", "progress": true, "options": command{"_trust_level": "acknowledged"},
 	})
+	// The callee answers when the word is there that it has received the call:
+	// its PONG and its YIELDs would race.
+	inv, _ := callee.wantAfter(ctx, t, 0, codeInvocation)
+	caller.event(ctx, t, 0, func(e event) bool {
+		return e.Event == "received" && len(e.Message) > 0 && e.Message[0] == float64(codeResult)
+	})
+	for _, answer := range []string{`{"progress":true},[1]`, `{"progress":true},[2]`, `{},["done"]`} {
+		callee.sendf(ctx, t, `[70,%d,%s]`, inv.id(0), answer)
+	}
 	if _, failed := caller.end(ctx, t, id); failed {
 		t.Fatal("the call failed")
 	}
-	// The callee's PONG and its first YIELD come from goroutines of their own.
 	empty := 0
 	for _, p := range caller.progress(id) {
 		if len(p.Args) == 0 && len(p.Kwargs) == 0 {
