@@ -62,7 +62,7 @@ type Session struct {
 	wake    chan struct{}
 
 	mu    sync.Mutex // guards inbox; taken after the realm's lock
-	inbox []any      // *Arrival, *Answer, Registration, wamp.ID of what has departed
+	inbox []any      // *Arrival, *Answer, Registration, wamp.ID of what has departed, func()
 }
 
 // NewSession returns a Session of a realm, which has not joined it.
@@ -101,6 +101,14 @@ func (s *Session) Push(m wamp.Message) error {
 	default:
 		return nil
 	}
+	return s.add(item)
+}
+
+// Behind has f done where the handler is called, behind all that has come by
+// now. What the dealer answers at once has come when Submit returns.
+func (s *Session) Behind(f func()) { _ = s.add(f) } // only arrivals are refused
+
+func (s *Session) add(item any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, arrives := item.(*Arrival); arrives && len(s.inbox) >= maxInbox {
@@ -172,6 +180,8 @@ func (s *Session) Run(ctx context.Context) {
 				s.handler.Registered(item)
 			case wamp.ID:
 				s.handler.Departed(item)
+			case func():
+				item()
 			}
 		}
 	}

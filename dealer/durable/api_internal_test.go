@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -263,5 +264,47 @@ func TestWrittenMeanwhile(t *testing.T) {
 		if s.calls.last != calls.last || len(s.byName) != 1 {
 			t.Errorf("the last entry is %d, not %d; %d calls", s.calls.last, calls.last, len(s.byName))
 		}
+	})
+}
+
+// TestRunning looks at calls that nobody gets, and at one that a callee has.
+func TestRunning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newStage(t, newDisk(), Config{})
+		caller := g.join(person("ada"))
+		shown := map[State]int{}
+		over, looked := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(looked)
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				list, _ := g.store.List(t.Context(), realm, person("ada"), 1000)
+				for _, s := range list {
+					shown[s.State]++
+				}
+				runtime.Gosched()
+			}
+		}()
+		for range 100 {
+			caller.last++
+			caller.submit(&wamp.Call{Request: caller.last, Procedure: "my.absent", Options: wamp.CallOptions{
+				TrustLevel: trustPersistent, Keep: &wamp.KeepOptions{Async: true},
+			}, Payload: wamp.Payload{Serializer: wamp.JSON, Args: []byte("[]")}})
+		}
+		close(over)
+		<-looked
+		if shown[Running] > 0 {
+			t.Errorf("without a callee calls were shown as %v", shown)
+		}
+		synctest.Wait()
+		callee := g.join(person("bob"))
+		callee.register("my.work")
+		caller.accept("my.work", wamp.KeepOptions{CallID: "w"}, "", "[]")
+		g.want("with a callee", caller.state("w"), Running)
 	})
 }

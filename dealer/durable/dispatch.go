@@ -88,7 +88,7 @@ func (s *Store) tidy(p *pool) {
 func (s *Store) start(c *call) {
 	k := c.keeper
 	k.last = k.last.Next()
-	c.request, c.state = k.last, running
+	c.request, c.state, c.given = k.last, running, false
 	k.running[c.request] = c
 	c.pool.running++
 	s.inFlight.Begin()
@@ -110,8 +110,21 @@ func (s *Store) start(c *call) {
 			m.Payload = e.payload
 			m.Payload.Serializer = wamp.Serializer(c.Serializer) //nolint:gosec // was one
 		}
-		_ = k.Submit(m) // fails when the session is over; the next start makes the call again
+		if k.Submit(m) != nil {
+			return // the session is over; the next start makes the call again
+		}
+		k.Behind(func() { s.given(k, c, m.Request) })
 	})
+}
+
+// given notes that a callee has a call, which the dealer would have refused by
+// now.
+func (s *Store) given(k *keeper, c *call, request wamp.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k.running[request] == c {
+		c.given = true
+	}
 }
 
 // unreadable puts off a call whose payload cannot be read now.

@@ -36,6 +36,7 @@ type call struct {
 	noted    uint64 // append of the stored attempts; 0: none
 	again    bool   // a callee may have got it before
 	canceled bool   // its owner wants its end
+	given    bool   // it is running, and the dealer has not refused it
 	noting   bool   // its attempts are being stored
 
 	stub    int64   // bytes that are set aside for its least outcome
@@ -53,7 +54,9 @@ func (c *call) public() State {
 	case delayed:
 		return Scheduled
 	case running:
-		return Running
+		if c.given {
+			return Running
+		}
 	}
 	if c.state == writing && c.Due.After(c.Accepted) {
 		return Scheduled

@@ -14,7 +14,7 @@ func TestStatsGivesWay(t *testing.T) {
 	const stay = 10 * statsStep
 	s := New(Config{})
 	add := func(id string, state phase) {
-		c := &call{state: state}
+		c := &call{state: state, given: state == running}
 		c.ID, c.Due = id, time.Now().Add(-time.Minute)
 		s.byName[c.name] = c
 	}
